@@ -1,0 +1,106 @@
+# `make` alone lists the targets. Paths are relative throughout, so that a checkout whose path has
+# a space in it works too; the environment in .venv is made once and again when its inputs change.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+
+# The interpreter of the environment that is there already, else python3.
+PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
+RUN := .venv/bin/python -m
+EXAMPLE := PYTHONPATH="$(CURDIR)/examples" $(RUN) scheduler_job
+
+# Whose environment it is: interpreter and checkout. Empty for a Python older than 3.11, or none.
+KEY := $(shell "$(PYTHON)" -c 'import os, sys; print(*sys.version_info[:2], \
+  os.path.realpath(sys._base_executable), os.getcwd()) if sys.version_info >= (3, 11) else None' \
+  2>/dev/null)
+TOO_OLD = resultflow needs Python 3.11 or newer, but '$(PYTHON)' is $(or $(shell "$(PYTHON)" -c \
+  'import platform; print(platform.python_version())' 2>/dev/null),not there): name another one, \
+  as in 'make env PYTHON=python3.12'
+MADE := .venv/.made
+READY := .venv/.ready
+
+# Another interpreter, or a checkout that was moved, makes a new environment.
+ifneq ($(shell cat $(MADE) 2>/dev/null),$(KEY))
+.PHONY: $(MADE)
+endif
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "  PYTHON=python3.13 chooses the interpreter of the environment, otherwise python3;"
+	@echo "  DEMO=, SOAK=, MATRIX=, BENCH=, PYTEST= and LOCK= are handed on as arguments."
+
+.PHONY: env
+env: $(READY) ## set up .venv from the pinned requirements
+
+$(MADE): requirements/dev.txt
+	@$(if $(KEY),,$(error $(TOO_OLD)))
+	@echo "env: making .venv with $$("$(PYTHON)" --version)"
+	@"$(PYTHON)" -m venv --clear --without-pip .venv
+	@echo "env: installing $$(grep -c == $<) pinned packages from the package index"
+	@base=$$(.venv/bin/python -c 'import sys; print(sys._base_executable)'); \
+	set -- "$$base" -m pip --python .venv/bin/python; \
+	"$$@" --version >/dev/null 2>&1 || { \
+	  set -- .venv/bin/python -m pip; .venv/bin/python -m ensurepip >/dev/null 2>&1; \
+	} || { echo >&2 "'$$base' has neither pip nor ensurepip: install the package python3-pip" \
+	  "or python3-venv, or name another one, as in 'make env PYTHON=python3.12'"; exit 2; }; \
+	"$$@" -qq install --disable-pip-version-check --require-hashes --requirement $<
+	@echo '$(KEY)' > $@
+
+$(READY): $(MADE) pyproject.toml
+	@echo "env: installing resultflow itself, editable"
+	@.venv/bin/uv pip install --quiet --offline --python .venv/bin/python \
+	  --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.PHONY: lint
+lint: env ## ruff: every rule that has no reason against it, and the format
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+
+.PHONY: types
+types: env ## mypy strict, then pyright strict
+	$(RUN) mypy
+	$(RUN) pyright
+
+.PHONY: layers
+layers: env ## import-linter: no import upwards, no module without a floor
+	.venv/bin/lint-imports --no-cache --no-logo
+
+.PHONY: test
+test: lint types layers ## all of the above, then pytest with branch coverage
+	$(RUN) coverage erase
+	$(RUN) coverage run -m pytest $(PYTEST)
+	$(RUN) coverage combine --quiet
+	@rm -f .coverage/data.* # torn: their processes were killed as they wrote them
+	$(RUN) coverage report
+
+.PHONY: demo
+demo: env ## both spellings of the scheduler through the same outage (DEMO=--help)
+	$(EXAMPLE).demo $(DEMO)
+
+.PHONY: soak
+soak: env ## the pipeline through many outages in a row (SOAK=--help)
+	$(EXAMPLE).soak $(SOAK)
+
+.PHONY: matrix
+matrix: env ## every signal at every moment, both spellings (MATRIX=--help)
+	$(EXAMPLE).matrix $(MATRIX)
+
+.PHONY: bench
+bench: env ## ratios against peers and bare Python (BENCH=--help)
+	$(RUN) bench $(BENCH)
+
+.PHONY: lock
+lock: env ## write requirements/dev.txt anew from pyproject.toml (LOCK=--upgrade for newer pins)
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --all-extras --group dev $(LOCK) \
+	  --output-file requirements/dev.txt pyproject.toml
+
+.PHONY: clean
+clean: ## remove all that was made: environment, caches, output
+	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist out
+	rm -rf src/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
