@@ -1,0 +1,185 @@
+"""`@do` and `Bind`: Rust's `?`, an early return with the `Err` at hand."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+
+from resultflow._result import Err, Ok, extended, name_of
+from resultflow.errors import EarlyReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
+    from typing import Any, NoReturn
+
+__all__ = ["Bind", "do"]
+
+C = TypeVar("C")
+P = ParamSpec("P")
+S = TypeVar("S")
+T = TypeVar("T")
+E = TypeVar("E")
+E_contra = TypeVar("E_contra", contravariant=True)
+
+_frame_at = sys._getframe  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # CPython has no other
+
+
+class Bind(Generic[E_contra]):
+    """The token of one call of a `@do` function: `bind(result)` is the value, or the way out.
+
+    `E` names the errors by which the function may leave; a checker refuses any other. See
+    `do`.
+
+    >>> from resultflow import Result
+    >>> @do
+    ... def total(bind: Bind[str], first: Result[int, str], second: Result[int, str]) -> int:
+    ...     return bind(first) + bind(second)
+    >>> total(Ok(1), Ok(2)), total(Ok(1), Err("x"))
+    (Ok(3), Err('x'))
+
+    .. versionadded:: 0.1.0
+    """
+
+    __slots__ = ()
+
+    def __call__(self, result: Ok[T] | Err[E_contra]) -> T:
+        """`Ok(v)`: give `v`. `Err`: leave the function that this token belongs to with it.
+
+        Raises:
+            TypeError: when `result` is no Result.
+            RuntimeError: on an `Err`, when the call that this token belongs to has ended, or
+                runs in another thread or task.
+
+        .. versionadded:: 0.1.0
+        """
+        if isinstance(result, Ok):
+            return result.value
+        if isinstance(result, Err):
+            self._leave(result)
+        raise TypeError(f"bind takes a Result, not {result!r}: leave bind away, or write Ok(...)")
+
+    def _leave(self, err: Err[Any]) -> NoReturn:
+        raise NotImplementedError
+
+
+class Token(Bind[E_contra]):
+    """What a `Bind` is inside: it knows whether its call was left."""
+
+    # No slot: the `Err` is written on the token that leaves, and a call that does not leave pays
+    # for no `__init__`.
+    left: Err[Any] | None = None
+
+    def _leave(self, err: Err[Any]) -> NoReturn:
+        frame = here = _frame_at(2)
+        # On this stack is the call that holds this very token, or nobody would catch the
+        # exception: that tells an ended call, another thread and another task all at once.
+        while frame.f_code not in holders or frame.f_locals["token"] is not self:
+            if frame.f_back is None:
+                raise RuntimeError(
+                    f"bind({err!r}) cannot leave its @do function, whose call has ended or runs "
+                    "in another thread or task: take the Result there and bind it there"
+                )
+            frame = frame.f_back
+        self.left = extended(err, (here.f_code, here.f_lasti))
+        raise EarlyReturn(self, self.left)
+
+    def outcome(self, exc: EarlyReturn) -> Err[Any]:
+        """Give the `Err` that the call was left with; pass on what left an outer call."""
+        if exc.token is not self:
+            raise exc
+        return cast("Err[Any]", exc.err)
+
+    def swallowed(self, func: object) -> NoReturn:
+        """Refuse a value that was returned after the early return."""
+        raise RuntimeError(
+            f"{name_of(func)} went on after bind({self.left!r}) had left it: "
+            "a bare 'except:' or 'except BaseException' there must end in 'raise'"
+        )
+
+
+# The code of the functions that hold a call's token, in a local variable of that name.
+holders: set[CodeType] = set()
+
+
+@overload
+def do(
+    func: classmethod[C, Concatenate[Bind[E], P], T], /
+) -> classmethod[C, P, Ok[T] | Err[E]]: ...
+@overload
+def do(func: staticmethod[Concatenate[Bind[E], P], T], /) -> staticmethod[P, Ok[T] | Err[E]]: ...
+@overload
+def do(func: Callable[Concatenate[Bind[E], P], T], /) -> Callable[P, Ok[T] | Err[E]]: ...
+@overload
+def do(
+    func: Callable[Concatenate[S, Bind[E], P], T], /
+) -> Callable[Concatenate[S, P], Ok[T] | Err[E]]: ...
+def do(func: Any, /) -> Any:
+    """Let a function leave early with an `Err`: `Ok` of what it returns, or that `Err`.
+
+    The function takes a token, `bind: Bind[E]`, as its first parameter (after `self` or
+    `cls`), which callers do not pass. `bind(result)` gives the value of an `Ok` and leaves
+    the function with an `Err`, adding a line to its trace. `finally` and `with` run on the
+    way out; `except Exception` does not catch it. An exception that the function raises is a
+    bug, and propagates.
+
+    Raises:
+        TypeError: at decoration, when `func` has no such parameter, or is a generator or
+            coroutine function (for which there is `resultflow.aio.do`).
+        RuntimeError: at the call, when the function swallowed the early return (a bare
+            `except:` or `except BaseException` without `raise`).
+
+    >>> from resultflow import Result
+    >>> def parse(text: str) -> Result[int, str]:
+    ...     return Ok(int(text)) if text.isdigit() else Err(f"{text!r} is no number")
+    >>> @do
+    ... def add(bind: Bind[str], first: str, second: str) -> int:
+    ...     return bind(parse(first)) + bind(parse(second))
+    >>> add("1", "2")
+    Ok(3)
+    >>> add("1", "two")
+    Err("'two' is no number")
+
+    .. versionadded:: 0.1.0
+    """
+    if isinstance(func, classmethod | staticmethod):
+        method = cast("classmethod[Any, ..., Any]", func)
+        return type(method)(do(method.__func__))
+    if inspect.iscoroutinefunction(func):
+        raise TypeError(
+            f"do cannot wrap the coroutine function {name_of(func)}: use resultflow.aio.do"
+        )
+    position = position_of(func)
+
+    def call(*args: object, **kwargs: object) -> Ok[Any] | Err[Any]:
+        token: Token[Any] = Token()
+        try:
+            value = func(*args[:position], token, *args[position:], **kwargs)
+        except EarlyReturn as exc:
+            return token.outcome(exc)
+        return Ok(value) if token.left is None else token.swallowed(func)
+
+    holders.add(call.__code__)
+    return functools.update_wrapper(call, func)
+
+
+def position_of(func: object) -> int:
+    """Find the token among a function's parameters: at 0, or at 1 after `self` or `cls`."""
+    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+        raise TypeError(
+            f"do cannot wrap the generator function {name_of(func)}, which could not give an "
+            "Err: return a list instead"
+        )
+    if not inspect.isfunction(func):
+        raise TypeError(f"do wraps functions, not {func!r}: put @do right above the def")
+    code: CodeType = inspect.unwrap(func).__code__
+    names = code.co_varnames[: min(code.co_argcount, 2)]
+    for position, name in enumerate(names):
+        if name == "bind" or "Bind[" in str(func.__annotations__.get(name, "")):
+            return position
+    raise TypeError(
+        f"do found no token in {name_of(func)}({', '.join(names)}): "
+        "its first parameter, after self or cls, must be 'bind: Bind[E]'"
+    )
