@@ -1,0 +1,263 @@
+"""Child processes as resources: stopped with their descendants, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from tests.children import (
+    fail,
+    interrupt_me,
+    leave,
+    lives,
+    pids_in,
+    serve,
+    sleep_as,
+    sleep_deaf,
+    sleep_with_descendants,
+    until,
+)
+
+from resultflow import Child, Err, Ok, Result, child_process, subprocess_child
+from resultflow.errors import ChildDied, ChildNotStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+METHODS = ["fork", "spawn", "forkserver"]
+START_METHODS = pytest.mark.parametrize("method", METHODS)
+
+
+@START_METHODS
+def test_a_child_runs_and_is_stopped(method: str, tmp_path: Path) -> None:
+    """After use the child is gone and reaped, with every start method."""
+    pids: list[int] = []
+
+    def body(child: Child) -> Result[str, str]:
+        until(lambda: pids_in(tmp_path) == [child.pid], "the child has started")
+        assert child.poll() is None
+        assert child.check() == Ok(None)
+        pids.append(child.pid)
+        return Ok(child.name)
+
+    sleeper = child_process(sleep_as, [tmp_path], name="sleeper", start_method=method)
+    assert sleeper.use(body) == Ok("sleeper")
+    assert not Path("/proc", str(pids[0])).exists()
+
+
+@START_METHODS
+def test_a_deaf_child_is_killed_after_its_grace(method: str, tmp_path: Path) -> None:
+    """A child that ignores SIGTERM gets SIGKILL when its grace is over."""
+
+    def body(child: Child) -> Result[Child, str]:
+        until(lambda: bool(pids_in(tmp_path)), "the child is deaf")
+        return Ok(child)
+
+    deaf = child_process(sleep_deaf, [tmp_path], start_method=method, grace=0.2)
+    outcome = deaf.use(body)
+    assert outcome.map(lambda child: child.exitcode) == Ok(-signal.SIGKILL)
+
+
+@START_METHODS
+def test_descendants_are_stopped_with_the_child(method: str, tmp_path: Path) -> None:
+    """The whole process group goes, a deaf grandchild included."""
+
+    def body(child: Child) -> Result[list[int], str]:
+        until(lambda: len(pids_in(tmp_path)) == 3, "all three have started")
+        return Ok(pids_in(tmp_path))
+
+    family = child_process(sleep_with_descendants, [tmp_path], start_method=method, grace=0.2)
+    assert not [pid for pid in family.use(body).unwrap() if lives(pid)]
+
+
+def test_descendants_of_a_dead_child_are_stopped(tmp_path: Path) -> None:
+    """What a child that died by itself left behind is stopped by the release."""
+
+    def body(child: Child) -> Result[list[int], str]:
+        until(lambda: len(pids_in(tmp_path)) == 3, "all three have started")
+        os.kill(child.pid, signal.SIGKILL)
+        assert child.wait(20) == -signal.SIGKILL
+        return Ok([pid for pid in pids_in(tmp_path) if pid != child.pid])
+
+    family = child_process(sleep_with_descendants, [tmp_path], grace=0.2)
+    left = family.use(body).unwrap()
+    assert len(left) == 2
+    assert not [pid for pid in left if lives(pid)]
+
+
+def test_ports_are_free_when_the_release_returns(tmp_path: Path) -> None:
+    """A port that a child and its worker listened on can be bound right after use."""
+
+    def body(child: Child) -> Result[int, str]:
+        until(lambda: len(list(tmp_path.glob("port*"))) == 2, "both listen")
+        return Ok(int(next(tmp_path.glob("port*")).read_text()))
+
+    port = child_process(serve, [tmp_path / "port"]).use(body).unwrap()
+    socket.create_server(("127.0.0.1", port)).close()
+
+
+@pytest.mark.parametrize(
+    ("target", "args", "exitcode"),
+    [(leave, [0], 0), (leave, [7], 7), (fail, [], 1), (interrupt_me, [], -signal.SIGINT)],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_an_early_death_is_visible(
+    target: Callable[..., object],
+    args: list[int],
+    exitcode: int,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A child that ends by itself shows its exit code; an Err that it returned is 1."""
+
+    def body(child: Child) -> Result[None, ChildDied]:
+        assert child.wait(20) is not None
+        return child.check()
+
+    died = child_process(target, args, name="early").use(body)
+    if exitcode == -signal.SIGINT:
+        exitcode = 1  # KeyboardInterrupt, which multiprocessing turns into its own status
+    assert died == Err(ChildDied("early", exitcode))
+    if target is fail:
+        assert "no database" in capfd.readouterr().err
+
+
+def test_waiting_has_a_bound(tmp_path: Path) -> None:
+    """wait(timeout) gives None when the child still runs then."""
+    assert child_process(sleep_as, [tmp_path]).use(lambda child: Ok(child.wait(0.05))) == Ok(None)
+
+
+def test_stopping_early_is_stopping_once(tmp_path: Path) -> None:
+    """stop() may be called in the body; the release then finds nothing to do."""
+
+    def body(child: Child) -> Result[tuple[int | None, str], str]:
+        child.stop()
+        return Ok((child.exitcode, repr(child)))
+
+    exitcode, text = child_process(sleep_as, [tmp_path], name="s").use(body).unwrap()
+    assert exitcode == -signal.SIGTERM
+    assert text.endswith("exitcode=-15>")
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_what_cannot_be_pickled_is_an_err(method: str) -> None:
+    """A target that cannot travel to the child is ChildNotStarted, and no guardian stays."""
+    outcome = child_process(lambda: None, name="local", start_method=method).use(Ok)
+    assert isinstance(outcome, Err)
+    assert isinstance(outcome.error, ChildNotStarted)
+    assert "pickle" in outcome.error.reason
+
+
+def test_a_missing_program_is_an_err() -> None:
+    """A program that is not there is ChildNotStarted, with what the system said."""
+    outcome = subprocess_child(["no-such-program", "x"]).use(Ok)
+    assert outcome.map_err(lambda error: (error.name, "No such file" in error.reason)) == Err(
+        ("no-such-program", True)
+    )
+
+
+def test_a_program_gets_its_surroundings(tmp_path: Path) -> None:
+    """cwd, env, stdin and stdout arrive; by default there is nothing to read."""
+    out = tmp_path / "out"
+    code = "import os, sys; print(os.getcwd(), os.environ['X'], repr(sys.stdin.read()))"
+    with out.open("w") as stdout:
+        program = subprocess_child(
+            [sys.executable, "-c", code], cwd=tmp_path, env={"X": "y"}, stdout=stdout
+        )
+        assert program.use(lambda child: Ok(child.wait(20))) == Ok(0)
+    assert out.read_text() == f"{tmp_path} y ''\n"
+
+
+def test_a_program_may_want_another_signal() -> None:
+    """stop_signal is what the group gets first."""
+    outcome = subprocess_child(["sleep", "600"], stop_signal=signal.SIGINT).use(Ok)
+    assert outcome.map(lambda child: child.exitcode) == Ok(-signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (partial(child_process, leave, grace=-1), "grace=-1 is no time to wait"),
+        (partial(child_process, leave, grace=float("nan")), "grace=nan is no time to wait"),
+        (partial(child_process, cast("Any", "leave")), "target='leave' is not callable"),
+        (partial(child_process, leave, start_method="x"), "cannot find context for 'x'"),
+        (partial(subprocess_child, []), r"argv=\[\] names no program"),
+        (partial(subprocess_child, ["x"], stdout=subprocess.PIPE), "stdout=PIPE would block"),
+        (partial(subprocess_child, "ls -l"), "argv='ls -l' is one string"),
+    ],
+)
+def test_bad_arguments_are_named(make: Callable[[], object], message: str) -> None:
+    """What cannot work is refused where the resource is described, not where it is used."""
+    with pytest.raises((TypeError, ValueError), match=message):
+        make()
+
+
+@START_METHODS
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM], ids=lambda s: s.name)
+def test_nothing_survives_the_parent(method: str, signum: signal.Signals, tmp_path: Path) -> None:
+    """The parent is killed, even by SIGKILL: within 2 s children and descendants are gone."""
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    code = f"from tests.children import be_parent; be_parent({method!r}, {str(folder)!r})"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], process_group=0
+    )
+    try:
+        until(lambda: len(pids_in(folder)) == 4, "all four have started")
+        parent.send_signal(signum)
+        assert parent.wait(20) == -signum
+        left = pids_in(folder)
+        until(lambda: not any(map(lives, left)), "all four are gone", seconds=2.0)
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def test_a_killed_guardian_is_replaced(tmp_path: Path) -> None:
+    """Somebody kills the guardian: the next child is told about, and so is the first."""
+    code = (
+        "import os, pathlib, signal, sys, time\n"
+        "import tests.children as t\n"
+        "from resultflow import Ok, child_process, subprocess_child\n"
+        "from resultflow.child import _guardian\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "def second(first):\n"
+        "    os.kill(_guardian._process.pid, signal.SIGKILL)\n"
+        "    t.until(lambda: not t.lives(_guardian._process.pid), 'the guardian is gone')\n"
+        "    return child_process(t.sleep_as, [folder]).use(lambda _: Ok(time.sleep(600)))\n"
+        "child_process(t.sleep_as, [folder]).use(second)\n"
+    )
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], cwd=Path(__file__).parents[1]
+    )
+    try:
+        until(lambda: len(pids_in(folder)) == 2, "both have started")
+        parent.kill()
+        parent.wait(20)
+        left = pids_in(folder)
+        until(lambda: not any(map(lives, left)), "both are gone", seconds=2.0)
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def test_a_forked_process_leaves_its_parents_children_alone(tmp_path: Path) -> None:
+    """A raw fork holds neither the guardian's pipe nor the children: its exit stops nothing."""
+
+    def body(child: Child) -> Result[int | None, str]:
+        until(lambda: bool(pids_in(tmp_path)), "the child has started")
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        return Ok(child.poll())
+
+    assert child_process(sleep_as, [tmp_path]).use(body) == Ok(None)
