@@ -1,6 +1,7 @@
 """pytest's set-up: the documentation is executed with the tests, properties run in two lengths."""
 
 import os
+import signal
 from doctest import ELLIPSIS
 
 import pytest
@@ -33,6 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many examples a property is tried on."""
     settings.load_profile("long" if config.getoption("--long") else "default")
+    # A shell without job control starts background jobs with SIGINT ignored, and every process
+    # that the tests start would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -26,6 +28,7 @@ from tests.children import (
 )
 
 from resultflow import Child, Err, Ok, Result, child_process, subprocess_child
+from resultflow.child import has_live_members
 from resultflow.errors import ChildDied, ChildNotStarted
 
 if TYPE_CHECKING:
@@ -105,7 +108,13 @@ def test_ports_are_free_when_the_release_returns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("target", "args", "exitcode"),
-    [(leave, [0], 0), (leave, [7], 7), (fail, [], 1), (interrupt_me, [], -signal.SIGINT)],
+    [
+        (time.sleep, [0], 0),
+        (leave, [0], 0),
+        (leave, [7], 7),
+        (fail, [], 1),
+        (interrupt_me, [], -signal.SIGINT),
+    ],
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_an_early_death_is_visible(
@@ -261,3 +270,152 @@ def test_a_forked_process_leaves_its_parents_children_alone(tmp_path: Path) -> N
         return Ok(child.poll())
 
     assert child_process(sleep_as, [tmp_path]).use(body) == Ok(None)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_child_that_has_not_come_up_is_stopped(method: str, tmp_path: Path) -> None:
+    """A release right after the start ends a child that has no group yet."""
+    early = child_process(sleep_as, [tmp_path], start_method=method)
+    stopped = early.use(Ok).unwrap()
+    assert stopped.exitcode is not None
+    assert not lives(stopped.pid)
+
+
+_slow_fork = threading.Event()
+
+
+def _delay_a_slow_fork() -> None:
+    if _slow_fork.is_set():
+        time.sleep(600)
+
+
+os.register_at_fork(after_in_child=_delay_a_slow_fork)
+
+
+def test_a_fork_that_hangs_is_an_err(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forked child that does not come up (a lock held at the fork) is killed, not waited for."""
+    monkeypatch.setattr("resultflow.child._COME_UP_SECONDS", 0.1)
+    _slow_fork.set()
+    try:
+        outcome = child_process(leave, [0], start_method="fork", name="slow").use(Ok)
+    finally:
+        _slow_fork.clear()
+    assert isinstance(outcome, Err)
+    assert "did not come up in 0.1 s" in outcome.error.reason
+
+
+def test_a_parent_that_dies_early_leaves_no_child(tmp_path: Path) -> None:
+    """Killed between the start of a child and its guarding: the child ends, its target unrun."""
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "from tests.children import sleep_as\n"
+        "from resultflow import Ok, child, child_process\n"
+        "def die(self, started):\n"
+        "    pathlib.Path(sys.argv[2]).write_text(str(started.pid))\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "child._Guardian.guard = die\n"
+        "child_process(sleep_as, [pathlib.Path(sys.argv[1])], start_method='spawn').use(Ok)\n"
+    )
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    pid_file = tmp_path / "pid"
+    argv = [sys.executable, "-c", code, str(folder), str(pid_file)]
+    done = subprocess.run(argv, cwd=Path(__file__).parents[1], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    until(lambda: not lives(int(pid_file.read_text())), "the child is gone")
+    assert pids_in(folder) == []
+
+
+def test_what_the_kernel_holds_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A process that survives SIGKILL is a TimeoutError that names it, in bounded time."""
+    monkeypatch.setattr("resultflow.child._KILL_SECONDS", 0.05)
+    monkeypatch.setattr("resultflow.child.has_live_members", bool)
+    held: list[Child] = []
+
+    def body(child: Child) -> Result[None, str]:
+        held.append(child)
+        return Ok(None)
+
+    with pytest.raises(TimeoutError, match=r"'held' .* is still there 0.05 s after SIGKILL"):
+        child_process(sleep_as, [tmp_path], name="held", grace=0.05).use(body)
+    monkeypatch.undo()
+    held[0].stop()
+
+
+def test_a_system_without_pidfd_and_proc_will_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where the kernel offers neither, children are waited for and stopped all the same."""
+    monkeypatch.delattr("os.pidfd_open")
+    monkeypatch.setattr("resultflow.child._PROC", tmp_path / "none")
+    assert child_process(leave, [7]).use(lambda child: Ok(child.wait(20))) == Ok(7)
+    stopped = child_process(sleep_as, [tmp_path]).use(Ok).unwrap()
+    assert stopped.exitcode == -signal.SIGTERM
+
+
+def test_another_users_group_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A group that may not be signalled is one that lives."""
+
+    def refuse(group: int, signum: int) -> None:
+        raise PermissionError
+
+    def body(child: Child) -> Result[bool, str]:
+        monkeypatch.setattr("os.killpg", refuse)
+        try:
+            return Ok(has_live_members(child.pid))
+        finally:
+            monkeypatch.undo()
+
+    assert child_process(sleep_as, [tmp_path]).use(body) == Ok(value=True)
+
+
+def guardian_pid() -> int:
+    """Find the guardian among this process's children."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (path / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if parent == os.getpid() and b"groups.discard" in words:
+            return int(path.name)
+    return 0
+
+
+def test_the_guardian_lives_as_long_as_there_are_children(tmp_path: Path) -> None:
+    """It is started with the first child and gone with the last."""
+    assert guardian_pid() == 0
+    inner = child_process(sleep_as, [tmp_path])
+    pids = child_process(sleep_as, [tmp_path]).use(
+        lambda _: inner.use(lambda _: Ok(guardian_pid())).map(lambda pid: (pid, guardian_pid()))
+    )
+    first, second = pids.unwrap()
+    assert first == second != 0
+    assert guardian_pid() == 0
+
+
+@pytest.mark.parametrize("then", ["start another", "release", "start another at once"])
+def test_a_guardian_that_was_killed_is_replaced_here_too(then: str, tmp_path: Path) -> None:
+    """The next word to it finds that out, and starts one that is told about every child."""
+
+    def body(child: Child) -> Result[int, object]:
+        killed = guardian_pid()
+        os.kill(killed, signal.SIGKILL)
+        if then == "release":
+            return Ok(0)
+        if then == "start another":
+            until(lambda: not lives(killed), "the guardian is gone")
+        return child_process(sleep_as, [tmp_path]).use(lambda _: Ok(guardian_pid() - killed))
+
+    assert child_process(sleep_as, [tmp_path]).use(body).unwrap() != 0 or then == "release"
+    assert guardian_pid() == 0
+
+
+def test_without_a_guardian_there_is_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter that cannot start its guardian starts nothing that it could not guard."""
+    monkeypatch.setattr("sys.executable", "no-such-python")
+    outcome = child_process(leave, [0]).use(Ok)
+    assert isinstance(outcome, Err)
+    assert "no-such-python" in outcome.error.reason

@@ -109,12 +109,12 @@ def test_report_has_causes_suppressed_failures_and_notes() -> None:
     report = err.report()
     lines = shown(report)
     assert lines == [
-        "TimeoutError('no answer')",
+        "TimeoutError: no answer",
         "  note: tried twice",
         "  note: and again",
         "  at connect",
         "  while connecting",
-        "  caused by ConnectionError('reset')",
+        "  caused by ConnectionError: reset",
         "    at open_socket",
         "    at connect",
         lines[-2],
@@ -154,7 +154,7 @@ def test_report_folds_a_place_that_repeats() -> None:
         return deeper(depth)
 
     assert shown(failed(down(40)).report()) == [
-        "RecursionError()",
+        "RecursionError",
         "  at down.deeper",
         "  at down.deeper, 40 times",
         "  at down",
@@ -223,7 +223,7 @@ def test_report_of_what_is_suppressed() -> None:
     report = Report("x", (Suppressed(raised), Suppressed(3, "step"), Suppressed(Impostor())))
     assert shown(report) == [
         "'x'",
-        "  then failed: ConnectionError('reset')",
+        "  then failed: ConnectionError: reset",
         "    at open_socket",
         "    at test_report_of_what_is_suppressed",
         "  then step failed: 3",
@@ -256,7 +256,7 @@ def test_as_dict_is_plain_data() -> None:
         "caused_by": [
             {
                 "type": "builtins.ConnectionError",
-                "error": "ConnectionError('reset')",
+                "error": "ConnectionError: reset",
                 "notes": [],
                 "context": [],
                 "trace": [],
@@ -280,7 +280,7 @@ def test_exc_info_is_what_logging_takes() -> None:
     logger.removeHandler(handler)
     lines = stream.getvalue().splitlines()
     assert lines[:2] == ["not started", "LookupError: no job"]
-    assert "resultflow.errors.ReportedError: LookupError('no job')" in lines
+    assert "resultflow.errors.ReportedError: LookupError: no job" in lines
     assert lines[-1].startswith(f"  at {__file__}:")
     assert error.__traceback__ is None
 
@@ -370,11 +370,11 @@ def test_the_members_of_a_group_are_causes() -> None:
 
     err = failed(both())
     assert shown(err.report()) == [
-        "ExceptionGroup('both', [KeyError('a'), KeyError('b')])",
+        "ExceptionGroup: both (2 sub-exceptions)",
         "  at both",
-        "  caused by KeyError('a')",
+        "  caused by KeyError: 'a'",
         "    at both",
-        "  caused by KeyError('b')",
+        "  caused by KeyError: 'b'",
         "    at both",
     ]
     assert [exc.__traceback__ for exc in err.error.exceptions] == [None, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from resultflow._result import Err, Ok, extended, name_of
@@ -45,6 +46,7 @@ class Bind(Generic[E_contra]):
 
     __slots__ = ()
 
+    @abstractmethod
     def __call__(self, result: Ok[T] | Err[E_contra]) -> T:
         """`Ok(v)`: give `v`. `Err`: leave the function that this token belongs to with it.
 
@@ -55,14 +57,6 @@ class Bind(Generic[E_contra]):
 
         .. versionadded:: 0.1.0
         """
-        if isinstance(result, Ok):
-            return result.value
-        if isinstance(result, Err):
-            self._leave(result)
-        raise TypeError(f"bind takes a Result, not {result!r}: leave bind away, or write Ok(...)")
-
-    def _leave(self, err: Err[Any]) -> NoReturn:
-        raise NotImplementedError
 
 
 class Token(Bind[E_contra]):
@@ -71,6 +65,13 @@ class Token(Bind[E_contra]):
     # No slot: the `Err` is written on the token that leaves, and a call that does not leave pays
     # for no `__init__`.
     left: Err[Any] | None = None
+
+    def __call__(self, result: Ok[T] | Err[E_contra]) -> T:
+        if isinstance(result, Ok):
+            return result.value
+        if isinstance(result, Err):
+            self._leave(result)
+        raise TypeError(f"bind takes a Result, not {result!r}: leave bind away, or write Ok(...)")
 
     def _leave(self, err: Err[Any]) -> NoReturn:
         frame = here = _frame_at(2)

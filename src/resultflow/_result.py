@@ -704,7 +704,7 @@ class Err(ResultBase["Never", E_co]):
             _set_error(self, error)
             try:
                 frame = _frame_at(1)
-            except ValueError:  # called by C code at the bottom of a thread's stack
+            except ValueError:  # pragma: no cover (C code at the bottom of a thread's stack)
                 _set_history(self, None)
             else:
                 _set_history(self, (None, (frame.f_code, frame.f_lasti)))

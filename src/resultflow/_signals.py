@@ -170,7 +170,7 @@ def deliver(frame: FrameType | None) -> None:
         if callable(handler):
             handler(signum, frame)
         elif handler == signal.SIG_DFL:
-            signal.raise_signal(signum)
+            signal.raise_signal(signum)  # pragma: no cover (it ends the process; a test sees that)
     finally:
         deliver(frame)
 
@@ -188,14 +188,14 @@ def _after_fork_in_child() -> None:
     _main_thread = threading.get_ident()
     _waiting.clear()
     forked_in = caller(1)
-    if is_held(forked_in):
+    if is_held(forked_in):  # pragma: no branch (few forked children are measured)
         _fork_frame = forked_in
     for signum in SIGNALS:
         if signal.getsignal(signum) is _gate:
             signal.signal(signum, _standing_for[signum])
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch (Windows cannot fork)
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 for _function in (enter, leave, deliver):

@@ -243,7 +243,7 @@ class Report:
     >>> report.context
     ('reading the settings',)
     >>> report.as_dict()["error"]
-    "ValueError('no port')"
+    'ValueError: no port'
 
     .. versionadded:: 0.1.0
     """

@@ -58,11 +58,19 @@ class Unpicklable:
 
 
 def text_of(value: object) -> str:
-    """Give `repr(value)`, or a stand-in when that itself fails: a report must not raise."""
+    """Give `repr(value)`, and of an exception what the last line of a traceback says.
+
+    The `repr` of an exception leaves out much, such as the file of a `FileNotFoundError`. There
+    is a stand-in for an object that cannot be shown: a report must not raise.
+    """
+    kind = type(value)
     try:
+        if isinstance(value, BaseException) and kind.__repr__ is BaseException.__repr__:
+            said = str(value)
+            return f"{kind.__name__}: {said}" if said else kind.__name__
         return repr(value)
     except Exception as exc:  # noqa: BLE001 - any user class may break here
-        return f"<{type(value).__qualname__} whose repr raised {type(exc).__qualname__}>"
+        return f"<{kind.__qualname__} whose repr raised {type(exc).__qualname__}>"
 
 
 def kind_of(value: object) -> str:

@@ -218,7 +218,7 @@ class Resource(Generic[T_co, E_co]):
             match exit:
                 case Raised(exc) | Cancelled(exc):
                     held[0].__exit__(type(exc), exc, exc.__traceback__)
-                case Succeeded() | Failed():
+                case Succeeded() | Failed():  # pragma: no branch (there are no other exits)
                     held[0].__exit__(None, None, None)
 
         source: _Node = _Make(acquire, release, f"{_label(factory)}.__exit__")
@@ -515,7 +515,7 @@ def _descend(node: _Node, todo: list[_Map | _AndThen | _Gathering]) -> _Make | _
             case _Map(source) | _AndThen(source):
                 todo.append(node)
                 node = source
-            case _All(sources, build):
+            case _All(sources, build):  # pragma: no branch (there are no other nodes)
                 rest = iter(sources)
                 first = next(rest, None)
                 if first is None:
@@ -534,7 +534,9 @@ def _ascend(value: Any, todo: list[_Map | _AndThen | _Gathering]) -> _Node:  # n
             case _AndThen(_, f):
                 todo.pop()
                 return Resource.node_of(f(value), f)
-            case _Gathering(rest, values, build):
+            case _Gathering(
+                rest, values, build
+            ):  # pragma: no branch (there is nothing else to do)
                 values.append(value)
                 following = next(rest, None)
                 if following is not None:

@@ -1,0 +1,1 @@
+"""What resultflow costs beside bare Python and a peer: `make bench`."""

@@ -1,0 +1,268 @@
+"""Time resultflow, bare Python and a peer at the same work, in one run, and print the ratios.
+
+Figures of one run compare; figures of two runs or two machines do not. Within a group the
+rivals take turns, so that a busy moment of the machine hits them alike, and the fastest round
+of each counts: noise only ever adds.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from time import perf_counter
+from timeit import Timer
+from types import TracebackType
+from typing import Self
+
+import attrs
+from returns.result import Failure, Success
+from returns.result import Result as PeerResult
+from returns.result import safe as peer_safe
+
+from resultflow import Bind, Err, Ok, Resource, Result, do, safe
+
+ROUND_SECONDS = 0.02
+
+
+@attrs.frozen
+class Rival:
+    """One way to do the work of a group.
+
+    Attributes:
+        bound: how many times the first rival's time it may take; None: it is only shown.
+    """
+
+    name: str
+    work: Callable[[], object]
+    bound: float | None = None
+
+
+def step(number: int) -> Result[int, str]:
+    """Fail at 3."""
+    return Err("three") if number == 3 else Ok(number + 1)  # noqa: PLR2004 - any number would do
+
+
+def by_hand(number: int) -> Result[int, str]:
+    """Take five steps with an early return after each."""
+    first = step(number)
+    if isinstance(first, Err):
+        return first
+    second = step(first.value)
+    if isinstance(second, Err):
+        return second
+    third = step(second.value)
+    if isinstance(third, Err):
+        return third
+    fourth = step(third.value)
+    if isinstance(fourth, Err):
+        return fourth
+    return step(fourth.value)
+
+
+@do
+def by_do(bind: Bind[str], number: int) -> int:
+    """Take five steps under `@do`."""
+    first = bind(step(number))
+    second = bind(step(first))
+    third = bind(step(second))
+    fourth = bind(step(third))
+    return bind(step(fourth))
+
+
+def by_chain(number: int) -> Result[int, str]:
+    """Take five steps in a chain."""
+    return step(number).and_then(step).and_then(step).and_then(step).and_then(step)
+
+
+def peer_step(number: int) -> PeerResult[int, str]:
+    """Do what `step` does."""
+    return Failure("three") if number == 3 else Success(number + 1)  # noqa: PLR2004 - as in step
+
+
+def by_peer(number: int) -> PeerResult[int, str]:
+    """Take five steps in a chain of the peer's."""
+    result = peer_step(number)
+    result = result.bind(peer_step)  # pyright: ignore[reportUnknownMemberType]  # its types are
+    result = result.bind(peer_step)  # pyright: ignore[reportUnknownMemberType]  # exact only with
+    result = result.bind(peer_step)  # pyright: ignore[reportUnknownMemberType]  # its mypy plugin
+    return result.bind(peer_step)  # pyright: ignore[reportUnknownMemberType]
+
+
+def caught_by_hand(text: str) -> Result[int, ValueError]:
+    """Turn one exception into an `Err` without a trace of where it came from."""
+    try:
+        return Ok(int(text))
+    except ValueError as exc:
+        return Err(exc)
+
+
+caught_by_safe = safe(ValueError)(int)
+caught_by_peer = peer_safe(exceptions=(ValueError,))(int)
+
+
+class Lock:
+    """A thing to acquire and release, as a context manager too."""
+
+    held = False
+
+    def __enter__(self) -> Self:
+        """Acquire it."""
+        self.held = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Release it."""
+        self.held = False
+
+
+LOCK = Lock()
+
+
+def acquired() -> Result[Lock, str]:
+    """Acquire the lock."""
+    LOCK.held = True
+    return Ok(LOCK)
+
+
+def released(lock: Lock, exit: object) -> None:  # noqa: A002, ARG001 - the shape of a release
+    """Release the lock."""
+    lock.held = False
+
+
+resource = Resource.make(acquired, released)
+
+
+def body(lock: Lock) -> Result[bool, str]:
+    """Use the lock."""
+    return Ok(lock.held)
+
+
+def scope_by_hand() -> Result[bool, str]:
+    """Acquire, use and release with `try` and `finally`."""
+    lock = LOCK
+    lock.held = True
+    try:
+        return body(lock)
+    finally:
+        lock.held = False
+
+
+def scope_by_class() -> Result[bool, str]:
+    """Acquire, use and release with a class that is a context manager."""
+    with LOCK as lock:
+        return body(lock)
+
+
+@contextmanager
+def locked() -> Generator[Lock]:
+    """Hold the lock."""
+    LOCK.held = True
+    try:
+        yield LOCK
+    finally:
+        LOCK.held = False
+
+
+def scope_by_generator() -> Result[bool, str]:
+    """Acquire, use and release with a generator that is a context manager."""
+    with locked() as lock:
+        return body(lock)
+
+
+def scope_by_stack() -> Result[bool, str]:
+    """Acquire, use and release with an `ExitStack`."""
+    with ExitStack() as stack:
+        return body(stack.enter_context(LOCK))
+
+
+GROUPS = {
+    "five steps, all of them Ok": [
+        Rival("if isinstance(r, Err): return r", lambda: by_hand(10)),
+        Rival("@do", lambda: by_do(10), bound=1.6),
+        Rival("and_then", lambda: by_chain(10)),
+        Rival("returns: bind", lambda: by_peer(10)),
+    ],
+    "five steps, the third an Err": [
+        Rival("if isinstance(r, Err): return r", lambda: by_hand(1)),
+        Rival("@do", lambda: by_do(1)),
+        Rival("and_then", lambda: by_chain(1)),
+        Rival("returns: bind", lambda: by_peer(1)),
+    ],
+    "a call that may raise, and does not": [
+        Rival("try, except", lambda: caught_by_hand("1")),
+        Rival("@safe", lambda: caught_by_safe("1")),
+        Rival("returns: @safe", lambda: caught_by_peer("1")),
+    ],
+    "a call that raises": [
+        Rival("try, except", lambda: caught_by_hand("x")),
+        Rival("@safe, with the trace", lambda: caught_by_safe("x")),
+        Rival("returns: @safe", lambda: caught_by_peer("x")),
+    ],
+    "acquire, use, release": [
+        Rival("try, finally", scope_by_hand),
+        Rival("Resource.use", lambda: resource.use(body)),
+        Rival("with, a class", scope_by_class),
+        Rival("with, a @contextmanager", scope_by_generator),
+        Rival("with, an ExitStack", scope_by_stack),
+    ],
+}
+
+
+def fastest(rivals: list[Rival], rounds: int) -> list[float]:
+    """Give the seconds that one call of each rival takes, in its fastest round."""
+    timers = [Timer(rival.work) for rival in rivals]
+    calls = [max(1, int(ROUND_SECONDS / (timer.timeit(1000) / 1000))) for timer in timers]
+    seconds = [
+        [timer.timeit(count) / count for timer, count in zip(timers, calls, strict=True)]
+        for _ in range(rounds)
+    ]
+    return [min(column) for column in zip(*seconds, strict=True)]
+
+
+def start_seconds(statement: str, rounds: int) -> float:
+    """Give the seconds that an interpreter takes to start, run a statement and end."""
+    seconds: list[float] = []
+    for _ in range(rounds):
+        started = perf_counter()
+        subprocess.run([sys.executable, "-I", "-c", statement], check=True)
+        seconds.append(perf_counter() - started)
+    return min(seconds)
+
+
+def row(name: str, microseconds: float, ratio: float, bound: float | None) -> str:
+    """Lay out one line of the table."""
+    verdict = "" if bound is None else f"  at most {bound}: {'ok' if ratio <= bound else 'MISSED'}"
+    return f"  {name:<32} {microseconds:>12,.2f} µs {ratio:>7.2f}{verdict}"
+
+
+def main() -> int:
+    """Print every group; 1 when a bound is missed."""
+    parser = argparse.ArgumentParser(prog="make bench BENCH=...", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of each (default: 15)")
+    rounds: int = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error(f"--rounds must be at least 1, but is {rounds}")
+    missed = False
+    for title, rivals in GROUPS.items():
+        print(title)
+        seconds = fastest(rivals, rounds)
+        for rival, taken in zip(rivals, seconds, strict=True):
+            ratio = taken / seconds[0]
+            missed |= rival.bound is not None and ratio > rival.bound
+            print(row(rival.name, taken * 1e6, ratio, rival.bound), flush=True)
+    print("python -I -c")
+    first = start_seconds("pass", rounds)
+    for statement in ("pass", "import attrs", "import resultflow", "import returns.result"):
+        taken = start_seconds(statement, rounds)
+        print(row(statement, taken * 1e6, taken / first, None), flush=True)
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
