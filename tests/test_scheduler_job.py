@@ -118,7 +118,7 @@ class Place:
         return claim
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def postgresql() -> Iterator[Database]:
     """Run a PostgreSQL of our own, where there is one to run."""
     match PostgresPlan.found("fast"):
@@ -1140,7 +1140,7 @@ def test_the_pipeline_ends_when_it_was_declared_dead(place: Place, launcher: Lau
 # --- the proof -------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Share mypy's cache among the copies: SQLAlchemy is read once."""
     return tmp_path_factory.mktemp("mypy-cache")

@@ -226,6 +226,30 @@ def test_a_handler_installed_in_the_body_stays(received: list[int]) -> None:
     assert (seen_in, later, received) == ([0], [signal.SIGUSR1], [])
 
 
+def test_a_handler_saved_and_restored_in_a_scope_is_itself() -> None:
+    """What a body saves, replaces for a while and restores goes on as if it had not."""
+    came: list[str] = []
+
+    def first(signum: int, frame: FrameType | None) -> None:
+        came.append("first")
+
+    def second(signum: int, frame: FrameType | None) -> None:
+        came.append("second")
+
+    before = signal.signal(signal.SIGUSR1, first)
+    try:
+        with Resource.pure(1).open():
+            saved = signal.signal(signal.SIGUSR1, second)
+            Resource.pure(2).use(Ok)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            signal.signal(signal.SIGUSR1, saved)
+            os.kill(os.getpid(), signal.SIGUSR1)
+        assert came == ["second", "first"]
+        assert signal.getsignal(signal.SIGUSR1) is first
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 @pytest.mark.parametrize(
     ("action", "arrives"), [(signal.SIG_IGN, False), (signal.default_int_handler, True)]
 )

@@ -4,7 +4,7 @@ CPython runs a signal handler between two bytecodes of the main thread, whicheve
 One that raises (Ctrl-C) between an acquire and the note that it succeeded leaks what was
 acquired, and no `try` can close that window from inside.
 
-So, while a scope is open, every *callable* handler is replaced by `_gate`, which decides by
+So, while a scope is open, every *callable* handler is replaced by a `Gate`, which decides by
 walking the interrupted stack: marked frames tell whether this is critical code (the signal
 waits) or nothing but scopes' bodies (the handler runs at once). Nothing is switched on or off
 at the border of a region, so there is no instant at which a switch is wrong, and nesting,
@@ -15,6 +15,7 @@ Not `pthread_sigmask`: children inherit a blocked mask and then ignore SIGTERM.
 
 from __future__ import annotations
 
+import _signal  # signal.signal spends ten times as long on making enum members
 import os
 import signal
 import sys
@@ -47,7 +48,6 @@ _critical: set[CodeType] = set()
 _bodies: set[CodeType] = set()
 _releases: set[CodeType] = set()
 
-_standing_for: dict[int, Handler] = {}
 _waiting: deque[int] = deque()
 _waiting_since = 0.0
 _main_thread = threading.main_thread().ident
@@ -106,25 +106,37 @@ def is_held(frame: FrameType | None) -> bool:
     return _is_held(frame)[0]
 
 
-def _gate(signum: int, frame: FrameType | None) -> None:
-    global _waiting_since  # noqa: PLW0603 - one process has one set of signal handlers
-    held, releasing = _is_held(frame)
-    if held:
-        if not _waiting:
-            _waiting_since = monotonic()
-        forced = (
-            releasing
-            and len(_waiting) + 1 >= _FORCE_COUNT
-            and monotonic() - _waiting_since >= _FORCE_SECONDS
-        )
-        if not forced:
-            _waiting.append(signum)
-            return
-    _standing_for[signum](signum, frame)
+class Gate:
+    """Stands in for one handler: runs it at once, or keeps the signal until that is safe.
+
+    One object per handler, so that a program which saves and restores handlers inside a scope
+    gets back what it saved.
+    """
+
+    __slots__ = ("stands_for",)
+
+    def __init__(self, handler: Handler) -> None:
+        self.stands_for = handler
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        global _waiting_since  # noqa: PLW0603 - one process has one set of signal handlers
+        held, releasing = _is_held(frame)
+        if held:
+            if not _waiting:
+                _waiting_since = monotonic()
+            forced = (
+                releasing
+                and len(_waiting) + 1 >= _FORCE_COUNT
+                and monotonic() - _waiting_since >= _FORCE_SECONDS
+            )
+            if not forced:
+                _waiting.append(signum)
+                return
+        self.stands_for(signum, frame)
 
 
-def enter(gated: list[int]) -> None:
-    """Put the gate in place of every callable handler, and list where.
+def enter(gated: list[tuple[int, Gate]]) -> None:
+    """Put a gate in place of every callable handler, and list which and where.
 
     Call it again before the releases: a handler that the body installed is gated then. Only
     the main thread runs handlers, so elsewhere there is nothing to do.
@@ -132,21 +144,21 @@ def enter(gated: list[int]) -> None:
     if threading.get_ident() != _main_thread:
         return
     for signum in SIGNALS:
-        handler = signal.getsignal(signum)
-        if callable(handler) and handler is not _gate:
-            _standing_for[signum] = handler
-            gated.append(signum)
-            signal.signal(signum, _gate)
+        handler = _signal.getsignal(signum)
+        if callable(handler) and not isinstance(handler, Gate):
+            gate = Gate(handler)
+            gated.append((signum, gate))
+            _signal.signal(signum, gate)
 
 
-def leave(gated: list[int]) -> None:
-    """Put back what the gate stands for, where it still stands."""
+def leave(gated: list[tuple[int, Gate]]) -> None:
+    """Put back what each gate stands for, where it still stands."""
     if not gated:
         return
-    signum = gated.pop()
+    signum, gate = gated.pop()
     try:
-        if signal.getsignal(signum) is _gate:
-            signal.signal(signum, _standing_for[signum])
+        if _signal.getsignal(signum) is gate:
+            _signal.signal(signum, gate.stands_for)
     finally:
         # A handler that is back may raise right here; the others are put back all the same.
         leave(gated)
@@ -164,9 +176,9 @@ def deliver(frame: FrameType | None) -> None:
         return
     signum = _waiting.popleft()
     try:
-        handler = signal.getsignal(signum)
-        if handler is _gate:
-            handler = _standing_for[signum]
+        handler = _signal.getsignal(signum)
+        if isinstance(handler, Gate):
+            handler = handler.stands_for
         if callable(handler):
             handler(signum, frame)
         elif handler == signal.SIG_DFL:
@@ -191,8 +203,9 @@ def _after_fork_in_child() -> None:
     if is_held(forked_in):  # pragma: no branch (few forked children are measured)
         _fork_frame = forked_in
     for signum in SIGNALS:
-        if signal.getsignal(signum) is _gate:
-            signal.signal(signum, _standing_for[signum])
+        gate = _signal.getsignal(signum)
+        if isinstance(gate, Gate):
+            _signal.signal(signum, gate.stands_for)
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch (Windows cannot fork)

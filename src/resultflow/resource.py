@@ -343,7 +343,7 @@ class _Scope:
     def __init__(self) -> None:
         self._held: list[tuple[Release, object, str]] = []
         self._generation = _signals.generation()
-        self._gated: list[int] = []
+        self._gated: list[tuple[int, _signals.Gate]] = []
         _signals.enter(self._gated)
 
     @_signals.critical

@@ -1,0 +1,8 @@
+# The C half of the standard library's `signal`, which typeshed leaves out.
+from collections.abc import Callable
+from types import FrameType
+
+_Handler = Callable[[int, FrameType | None], object] | int | None
+
+def getsignal(signalnum: int, /) -> _Handler: ...
+def signal(signalnum: int, handler: _Handler, /) -> _Handler: ...
