@@ -15,7 +15,8 @@ Not `pthread_sigmask`: children inherit a blocked mask and then ignore SIGTERM.
 
 from __future__ import annotations
 
-import _signal  # signal.signal spends ten times as long on making enum members
+# signal.signal spends ten times as long on making enum members.
+import _signal  # pyright: ignore[reportMissingModuleSource]  # C code has none
 import os
 import signal
 import sys
