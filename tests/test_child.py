@@ -349,7 +349,7 @@ def test_a_system_without_pidfd_and_proc_will_do(
 ) -> None:
     """Where the kernel offers neither, children are waited for and stopped all the same."""
     monkeypatch.delattr("os.pidfd_open")
-    monkeypatch.setattr("resultflow.child._PROC", tmp_path / "none")
+    monkeypatch.setattr("resultflow.child._PROC", str(tmp_path / "none"))
     assert child_process(leave, [7]).use(lambda child: Ok(child.wait(20))) == Ok(7)
     stopped = child_process(sleep_as, [tmp_path]).use(Ok).unwrap()
     assert stopped.exitcode == -signal.SIGTERM

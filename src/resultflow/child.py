@@ -15,7 +15,6 @@ import select
 import signal
 import sys
 import threading
-from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Child", "child_process", "subprocess_child"]
 
-_PROC: Final = Path("/proc")
+_PROC: Final = "/proc"
 _DEVNULL: Final = -3  # subprocess.DEVNULL, whose module is imported only where a child starts
 _KILL_SECONDS: Final = 5.0
 """How long after SIGKILL a group may still be there: only the kernel can hold it then."""
@@ -324,7 +323,7 @@ def subprocess_child(  # noqa: PLR0913 - what Popen has, by name
             )
         )
 
-    return _child(start, name or Path(argv[0]).name, grace, stop_signal)
+    return _child(start, name or os.path.basename(argv[0]), grace, stop_signal)
 
 
 def _child(
@@ -562,13 +561,14 @@ def has_live_members(group: int) -> bool:
     except PermissionError:
         pass  # there is one, under another user
     try:
-        processes = [entry for entry in _PROC.iterdir() if entry.name.isdigit()]
+        pids = [name for name in os.listdir(_PROC) if name.isdigit()]
     except OSError:
         return True
-    for process in processes:
+    for pid in pids:
         try:
             # pid (name) state ppid pgrp ...; the name may hold anything, so from its end on
-            state, _, pgrp = (process / "stat").read_text().rpartition(")")[2].split()[:3]
+            with open(f"{_PROC}/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+                state, _, pgrp = stat.read().rpartition(")")[2].split()[:3]
         except OSError:  # pragma: no cover (it has ended since it was listed)
             continue
         if int(pgrp) == group and state not in {"Z", "X"}:

@@ -11,9 +11,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final, TypeVar, cast
-
-import attrs
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from resultflow import _signals
 from resultflow._result import Err, Ok, ResultBase
@@ -41,8 +39,7 @@ _OUTPUT_LOST: Final = 120
 """What CPython exits with when standard output cannot be flushed at the end."""
 
 
-@attrs.frozen
-class _Status:
+class _Status(NamedTuple):
     """How the process is to end: with an exit status, or by a signal."""
 
     code: int
@@ -50,7 +47,7 @@ class _Status:
 
     def unless_success(self, code: int) -> _Status:
         """Something was cut off or lost: that is no success."""
-        return attrs.evolve(self, code=self.code or code)
+        return self._replace(code=self.code or code)
 
 
 @_signals.critical

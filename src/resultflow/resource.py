@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast, overload
-
-import attrs
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, cast, overload
 
 from resultflow import _signals
 from resultflow._result import Err, Ok, ResultBase, err_with, extended
@@ -48,38 +46,32 @@ _Failure: TypeAlias = "tuple[str, Err[object] | BaseException]"
 # recursion, so a chain of any length costs the same per link.
 
 
-@attrs.frozen
-class _Make:
+class _Make(NamedTuple):
     acquire: Callable[[], ResultBase[Any, Any]]
     release: Release
     label: str
 
 
-@attrs.frozen
-class _Pure:
+class _Pure(NamedTuple):
     value: object
 
 
-@attrs.frozen
-class _Map:
+class _Map(NamedTuple):
     source: _Node
     f: Callable[[Any], object]
 
 
-@attrs.frozen
-class _AndThen:
+class _AndThen(NamedTuple):
     source: _Node
     f: Callable[[Any], Resource[Any, Any]]
 
 
-@attrs.frozen
-class _All:
+class _All(NamedTuple):
     sources: tuple[_Node, ...]
     build: Callable[[list[Any]], object]
 
 
-@attrs.define
-class _Gathering:
+class _Gathering(NamedTuple):
     """An `_All` under way: what is still to acquire, and the values so far."""
 
     rest: Iterator[_Node]
