@@ -182,6 +182,11 @@ def test_report_of_an_error_without_words() -> None:
     assert shown(Err(Silent()).report())[0] == ""
 
 
+def test_the_repr_of_a_report_is_one_line() -> None:
+    """Where a report is an argument among others, it names its error only."""
+    assert repr(failed(do(run)()).report()) == "<Report of DbLost(dsn='main')>"
+
+
 def test_report_survives_a_broken_repr() -> None:
     """An error that cannot be shown is told by its class: a report never raises."""
 
@@ -378,6 +383,27 @@ def test_the_members_of_a_group_are_causes() -> None:
         "    at both",
     ]
     assert [exc.__traceback__ for exc in err.error.exceptions] == [None, None]
+
+
+def test_causes_are_told_the_nearest_first() -> None:
+    """Whether raised from one another or while one was handled, each is told in its turn."""
+
+    @safe(KeyError)
+    def fail() -> NoReturn:
+        try:
+            try:
+                open_socket()
+            finally:
+                int("x")
+        except ValueError as exc:
+            raise KeyError("job") from exc
+
+    err = failed(fail())
+    assert [type(cause) for cause in err.report().causes] == [ValueError, ConnectionError]
+    assert [line for line in shown(err.report()) if "caused by" in line] == [
+        "  caused by ValueError: invalid literal for int() with base 10: 'x'",
+        "  caused by ConnectionError: reset",
+    ]
 
 
 def test_a_ring_of_causes_ends() -> None:

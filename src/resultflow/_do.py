@@ -13,7 +13,7 @@ from resultflow.errors import EarlyReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
+    from types import CodeType, FunctionType
     from typing import Any, NoReturn
 
 __all__ = ["Bind", "do"]
@@ -31,8 +31,8 @@ _frame_at = sys._getframe  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 class Bind(Generic[E_contra]):
     """The token of one call of a `@do` function: `bind(result)` is the value, or the way out.
 
-    `E` names the errors by which the function may leave; a checker refuses any other. See
-    `do`.
+    It is a type to annotate with: `E` names the errors by which the function may leave, and a
+    checker refuses any other. See `do`.
 
     >>> from resultflow import Result
     >>> @do
@@ -59,14 +59,20 @@ class Bind(Generic[E_contra]):
         """
 
 
-class Token(Bind[E_contra]):
-    """What a `Bind` is inside: it knows whether its call was left."""
+class Token:
+    """One call of a `@do` function; its `bind` is what the function is given for a `Bind`.
 
-    # No slot: the `Err` is written on the token that leaves, and a call that does not leave pays
-    # for no `__init__`.
-    left: Err[Any] | None = None
+    Calling a bound method is the one call that CPython (3.11 and later) makes without leaving
+    its loop; an object with a `__call__` would double the price of `bind`.
+    """
 
-    def __call__(self, result: Ok[T] | Err[E_contra]) -> T:
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left: Err[Any] | None = None
+
+    def bind(self, result: Ok[T] | Err[Any]) -> T:
+        """Give the value of an `Ok`, leave with an `Err`."""
         if isinstance(result, Ok):
             return result.value
         if isinstance(result, Err):
@@ -146,23 +152,39 @@ def do(func: Any, /) -> Any:
     .. versionadded:: 0.1.0
     """
     if isinstance(func, classmethod | staticmethod):
-        method = cast("classmethod[Any, ..., Any]", func)
-        return type(method)(do(method.__func__))
+        wrapped = cast("classmethod[Any, ..., Any]", func)
+        return type(wrapped)(do(wrapped.__func__))
     if inspect.iscoroutinefunction(func):
         raise TypeError(
             f"do cannot wrap the coroutine function {name_of(func)}: use resultflow.aio.do"
         )
-    position = position_of(func)
+    # Twice nearly the same, because what happens here happens at every call.
+    if position_of(func):
 
-    def call(*args: object, **kwargs: object) -> Ok[Any] | Err[Any]:
-        token: Token[Any] = Token()
+        def method(first: object, /, *args: object, **kwargs: object) -> Ok[Any] | Err[Any]:
+            token = Token()
+            try:
+                value = func(first, token.bind, *args, **kwargs)
+            except EarlyReturn as exc:
+                return token.outcome(exc)
+            return Ok(value) if token.left is None else token.swallowed(func)
+
+        return held(method, func)
+
+    def function(*args: object, **kwargs: object) -> Ok[Any] | Err[Any]:
+        token = Token()
         try:
-            value = func(*args[:position], token, *args[position:], **kwargs)
+            value = func(token.bind, *args, **kwargs)
         except EarlyReturn as exc:
             return token.outcome(exc)
         return Ok(value) if token.left is None else token.swallowed(func)
 
-    holders.add(call.__code__)
+    return held(function, func)
+
+
+def held(call: Callable[..., object], func: Callable[..., object]) -> Callable[..., object]:
+    """Make a wrapper one that holds a token, and looks like what it wraps."""
+    holders.add(cast("FunctionType", call).__code__)
     return functools.update_wrapper(call, func)
 
 
@@ -177,8 +199,10 @@ def position_of(func: object) -> int:
         raise TypeError(f"do wraps functions, not {func!r}: put @do right above the def")
     code: CodeType = inspect.unwrap(func).__code__
     names = code.co_varnames[: min(code.co_argcount, 2)]
+    if "bind" in names:
+        return names.index("bind")
     for position, name in enumerate(names):
-        if name == "bind" or "Bind[" in str(func.__annotations__.get(name, "")):
+        if "Bind[" in str(func.__annotations__.get(name, "")):
             return position
     raise TypeError(
         f"do found no token in {name_of(func)}({', '.join(names)}): "

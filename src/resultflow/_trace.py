@@ -136,13 +136,14 @@ def chain(older: History | None, new: Iterable[Entry]) -> History | None:
     return older
 
 
-def _frames(traceback: TracebackType | None) -> Iterator[RawFrame]:
-    """Yield the frames of a traceback, the one that raised first."""
+def _frames(traceback: TracebackType | None) -> list[RawFrame]:
+    """List the frames of a traceback, the one that raised first."""
     frames: list[RawFrame] = []
     while traceback is not None:
         frames.append((traceback.tb_frame.f_code, traceback.tb_lasti))
         traceback = traceback.tb_next
-    return reversed(frames)
+    frames.reverse()
+    return frames
 
 
 def capture(exc: BaseException, traceback: TracebackType | None) -> History | None:
@@ -159,24 +160,37 @@ def capture(exc: BaseException, traceback: TracebackType | None) -> History | No
     """
     outer = sys.exception()
     exc.__traceback__ = None
+    if exc.__context__ is outer:
+        exc.__context__ = None
+    held = _held_by(exc)
+    history = _capture_held(exc, held, outer) if held else None
+    for frame in _frames(traceback):
+        history = (history, frame)
+    return history
+
+
+def _capture_held(
+    exc: BaseException, held: list[BaseException], outer: BaseException | None
+) -> History | None:
+    """Take the tracebacks off all that an exception holds; give the causes among them."""
     histories: dict[int, History | None] = {id(exc): None, id(outer): None}
-    held = [exc]
-    for current in held:  # which grows meanwhile
-        if current.__context__ is outer:
-            current.__context__ = None
-        for other in _held_by(current):
-            if id(other) not in histories:
-                histories[id(other)] = chain(None, _frames(other.__traceback__))
-                other.__traceback__ = None
-                held.append(other)
-    causes = [Cause(cause, histories.pop(id(cause))) for cause in _behind(exc, outer)]
-    return chain(chain(None, reversed(causes)), _frames(traceback))
+    for other in held:  # which grows meanwhile
+        if id(other) not in histories:
+            histories[id(other)] = chain(None, _frames(other.__traceback__))
+            other.__traceback__ = None
+            if other.__context__ is outer:
+                other.__context__ = None
+            held.extend(_held_by(other))
+    causes = [Cause(cause, histories[id(cause)]) for cause in _behind(exc, outer)]
+    return chain(None, reversed(causes))
 
 
 def _held_by(exc: BaseException) -> list[BaseException]:
     """Find the exceptions that an exception keeps alive, those that nobody is shown included."""
-    held = exc.__cause__, exc.__context__, *exc.args, *vars(exc).values(), *_members(exc)
-    return [other for other in held if isinstance(other, BaseException)]
+    known = exc.__cause__, exc.__context__, *exc.args, *vars(exc).values()
+    held = [other for other in known if isinstance(other, BaseException)]
+    held.extend(_members(exc))
+    return held
 
 
 def _members(exc: BaseException) -> tuple[BaseException, ...]:
@@ -227,7 +241,6 @@ class ReportedError(Exception):
             self.__cause__ = report.error
 
 
-@attrs.frozen(eq=False)
 class Report:
     """What is known about an error: itself, where it came from, and what failed after it.
 
@@ -248,8 +261,13 @@ class Report:
     .. versionadded:: 0.1.0
     """
 
-    error: object
-    entries: tuple[Frame | Context | Cause | Suppressed, ...]
+    __slots__ = ("entries", "error")
+
+    def __init__(
+        self, error: object, entries: tuple[Frame | Context | Cause | Suppressed, ...]
+    ) -> None:
+        self.error = error
+        self.entries = entries
 
     @classmethod
     def of(cls, error: object, history: History | None) -> Report:
@@ -278,6 +296,9 @@ class Report:
 
     def _causes(self) -> Iterator[Cause]:
         return (entry for entry in reversed(self.entries) if isinstance(entry, Cause))
+
+    def __repr__(self) -> str:
+        return f"<Report of {text_of(self.error)}>"
 
     def __str__(self) -> str:
         return "\n".join([*self._head(), *self.way()])

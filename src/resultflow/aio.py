@@ -13,11 +13,10 @@ Ok(80)
 
 from __future__ import annotations
 
-import functools
 import inspect
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-from resultflow._do import Token, holders, position_of
+from resultflow._do import Token, held, position_of
 from resultflow._result import Err, Ok, name_of
 from resultflow._safe import check, checked, dressed, failed, is_async
 from resultflow.errors import EarlyReturn
@@ -223,12 +222,11 @@ def do(func: Any, /) -> Any:
         )
 
     async def call(*args: object, **kwargs: object) -> Ok[Any] | Err[Any]:
-        token: Token[Any] = Token()
+        token = Token()
         try:
-            value = await func(*args[:position], token, *args[position:], **kwargs)
+            value = await func(*args[:position], token.bind, *args[position:], **kwargs)
         except EarlyReturn as exc:
             return token.outcome(exc)
         return Ok(value) if token.left is None else token.swallowed(func)
 
-    holders.add(call.__code__)
-    return functools.update_wrapper(call, func)
+    return held(call, func)
