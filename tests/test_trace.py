@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import attrs
+from sqlalchemy.engine import make_url
 
 from resultflow import Bind, Err, Ok, Resource, Result, collect_all, do, safe
 from resultflow._result import err_with
@@ -487,3 +488,14 @@ def test_an_err_does_not_hold_the_frame_it_was_made_in() -> None:
         assert sys.exception() is None
     finally:
         gc.enable()
+
+
+def test_a_run_of_library_frames_is_one_line() -> None:
+    """The text shows where a library raised and how much more of it there is; trace has it all."""
+    failed = safe(Exception)(make_url)("no url at all")
+    assert isinstance(failed, Err)
+    report = failed.report()
+    places = [line for line in str(report).splitlines() if line.startswith("  at ")]
+    assert len(report.trace) == 2
+    assert "sqlalchemy" in places[0]
+    assert places[1] == "  at 1 more in sqlalchemy"

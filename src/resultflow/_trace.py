@@ -312,13 +312,17 @@ class Report:
 
     def way(self) -> Iterator[str]:
         """Yield the lines of the text that tell how the error came here, without the error."""
-        # Only frames are compared: they are ours, whereas comparing errors could do anything.
-        for _, group in groupby(self.entries, lambda it: it if isinstance(it, Frame) else id(it)):
+        for _, group in groupby(self.entries, _run_of):
             entry, *again = group
-            if isinstance(entry, Frame):
-                yield f"{_INDENT}at {entry}" + (f", {len(again) + 1} times" if again else "")
-            elif isinstance(entry, Context):
+            if isinstance(entry, Context):
                 yield f"{_INDENT}while {entry}"
+            elif isinstance(entry, Frame):
+                packages = {_package(frame) for frame in again if isinstance(frame, Frame)}
+                if packages - {""}:
+                    yield f"{_INDENT}at {entry}"
+                    yield f"{_INDENT}at {len(again)} more in {', '.join(sorted(packages))}"
+                else:
+                    yield f"{_INDENT}at {entry}" + (f", {len(again) + 1} times" if again else "")
         for cause in self._causes():
             yield from _nested("caused by", Report.of(cause.error, cause.history))
         for entry in self.entries:
@@ -368,6 +372,23 @@ class Report:
 
 def _report(error: Parcel, found: tuple[Frame | Context | Cause | Suppressed, ...]) -> Report:
     return Report(unpack(error), found)
+
+
+def _run_of(entry: object) -> object:
+    """Tell which run an entry belongs to: one place again and again, or installed packages.
+
+    A driver's thirty frames say little and hide the two that matter; `trace` has them all. Only
+    frames are compared: they are ours, whereas comparing errors could do anything.
+    """
+    if not isinstance(entry, Frame):
+        return id(entry)
+    return "installed" if _package(entry) else entry
+
+
+def _package(frame: Frame) -> str:
+    """Name the installed package that a frame is in, or nothing for the program's own code."""
+    _, installed, path = frame.file.replace("\\", "/").rpartition("/site-packages/")
+    return path.partition("/")[0].removesuffix(".py") if installed else ""
 
 
 def _notes(error: object) -> Iterator[str]:

@@ -9,9 +9,7 @@ reads a pipe whose other end only the parent holds. When the parent dies without
 from __future__ import annotations
 
 import contextlib
-import math
 import os
-import select
 import signal
 import sys
 import threading
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Child", "child_process", "subprocess_child"]
 
+_FOREVER: Final = float("inf")
 _PROC: Final = "/proc"
 _DEVNULL: Final = -3  # subprocess.DEVNULL, whose module is imported only where a child starts
 _KILL_SECONDS: Final = 5.0
@@ -329,7 +328,7 @@ def subprocess_child(  # noqa: PLR0913 - what Popen has, by name
 def _child(
     start: Callable[[], _Process], name: str, grace: float, stop_signal: int
 ) -> Resource[Child, ChildNotStarted]:
-    if not (math.isfinite(grace) and grace >= 0):
+    if not 0 <= grace < _FOREVER:
         msg = f"grace={grace!r} is no time to wait: give seconds, 0 or more"
         raise ValueError(msg)
 
@@ -531,13 +530,15 @@ def _until(condition: Callable[[], bool], timeout: float | None, pidfd: int | No
     While the process of `pidfd` runs the wait costs nothing; after that, and without one, the
     condition is asked again and again, every 20 ms at the latest.
     """
-    end = math.inf if timeout is None else monotonic() + timeout
+    end = _FOREVER if timeout is None else monotonic() + timeout
     pause = 0.0005
     while not condition():
         left = end - monotonic()
         if left <= 0:
             return False
         if pidfd is not None:
+            import select
+
             poller = select.poll()
             poller.register(pidfd, select.POLLIN)
             if poller.poll(min(left, 1.0) * 1000):

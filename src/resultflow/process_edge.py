@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import faulthandler
-import math
 import os
 import signal
 import sys
@@ -92,7 +90,7 @@ def run(
 
     .. versionadded:: 0.1.0
     """
-    if not (math.isfinite(grace) and grace > 0):
+    if not 0 < grace < float("inf"):
         msg = f"grace={grace!r} is no time to wait: give seconds, more than 0"
         raise ValueError(msg)
     if threading.current_thread() is not threading.main_thread():
@@ -194,6 +192,8 @@ class _Edge:
         """Start the time that is left; once."""
         if self._bounded:
             return
+        import faulthandler
+
         self._bounded = True
         # No Python thread runs while C code holds the interpreter's lock; this one is in C. It
         # comes second because its status is always 1 and it says less.
