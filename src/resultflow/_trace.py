@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import attrs
 
-from resultflow._travel import kind_of, pack, text_of, unpack
+from resultflow._travel import Shown, kind_of, pack, text_of, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,8 +47,8 @@ History: TypeAlias = "tuple[History | None, Entry]"
 _INDENT: Final = "  "
 
 
-@attrs.frozen
-class Frame:
+@attrs.frozen(repr=False)
+class Frame(Shown):
     """One place that an error passed: `file:line function`.
 
     >>> str(Frame("job.py", 12, "load"))

@@ -14,7 +14,7 @@ import copyreg
 import functools
 import io
 from types import FunctionType
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, cast
 
 import attrs
 
@@ -31,8 +31,23 @@ _TEXT_LIMIT: Final = 2_000
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
-@attrs.frozen
-class Unpicklable:
+class Shown:
+    """A `repr` that is code, from `__match_args__`, for the attrs classes of this package.
+
+    attrs would compile one for each class, which is a third of the time that making the class
+    takes, and everybody who imports the package pays for that.
+    """
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+        return f"{type(self).__qualname__}({shown})"
+
+
+@attrs.frozen(repr=False)
+class Unpicklable(Shown):
     """What arrives in another process, or in a file, in place of an object that cannot.
 
     It stands for a whole error, or for the part of it that stayed behind.

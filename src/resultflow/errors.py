@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from resultflow._trace import ReportedError
-from resultflow._travel import Unpicklable
+from resultflow._travel import Shown, Unpicklable
 
 if TYPE_CHECKING:
     from resultflow._trace import Report
@@ -60,8 +60,8 @@ class UnwrapError(Exception):
         return message if self.report is None else f"{message}\n{self.report}"
 
 
-@attrs.frozen
-class ReleaseFailed(Generic[R_co]):
+@attrs.frozen(repr=False)
+class ReleaseFailed(Shown, Generic[R_co]):
     """The body of a scope succeeded, but releases failed.
 
     Attributes:
@@ -80,8 +80,8 @@ class ReleaseFailed(Generic[R_co]):
     failures: tuple[R_co, ...]
 
 
-@attrs.frozen
-class ChildNotStarted:
+@attrs.frozen(repr=False)
+class ChildNotStarted(Shown):
     """A child process could not be started.
 
     Attributes:
@@ -103,8 +103,8 @@ class ChildNotStarted:
     reason: str
 
 
-@attrs.frozen
-class ChildDied:
+@attrs.frozen(repr=False)
+class ChildDied(Shown):
     """A child process that should be running has ended.
 
     Attributes:
@@ -121,8 +121,8 @@ class ChildDied:
     exitcode: int
 
 
-@attrs.frozen
-class ItemLost:
+@attrs.frozen(repr=False)
+class ItemLost(Shown):
     """An executor gave no Result for an item of `resultflow.traverse`.
 
     Its worker died, it was cancelled, or it or its value could not travel.

@@ -17,11 +17,13 @@ from typing import TypeAlias
 
 import attrs
 
+from resultflow._travel import Shown
+
 __all__ = ["Cancelled", "Exit", "Failed", "Raised", "Succeeded"]
 
 
-@attrs.frozen
-class Succeeded:
+@attrs.frozen(repr=False)
+class Succeeded(Shown):
     """The body returned an `Ok`, or a `with` block ended without an exception.
 
     >>> Succeeded(3)
@@ -33,8 +35,8 @@ class Succeeded:
     value: object
 
 
-@attrs.frozen
-class Failed:
+@attrs.frozen(repr=False)
+class Failed(Shown):
     """The body returned an `Err`, or a later acquire did; no `__exit__` can see that.
 
     >>> Failed("disk full")
@@ -46,8 +48,8 @@ class Failed:
     error: object
 
 
-@attrs.frozen
-class Raised:
+@attrs.frozen(repr=False)
+class Raised(Shown):
     """The body, or a later acquire, was left by an exception.
 
     >>> Raised(KeyError("x"))
@@ -59,8 +61,8 @@ class Raised:
     exception: BaseException
 
 
-@attrs.frozen
-class Cancelled:
+@attrs.frozen(repr=False)
+class Cancelled(Shown):
     """The body was left because somebody outside asked for it: a signal or a cancellation.
 
     Attributes:
