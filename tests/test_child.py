@@ -351,8 +351,14 @@ def test_a_system_without_pidfd_and_proc_will_do(
     monkeypatch.delattr("os.pidfd_open")
     monkeypatch.setattr("resultflow.child._PROC", str(tmp_path / "none"))
     assert child_process(leave, [7]).use(lambda child: Ok(child.wait(20))) == Ok(7)
-    stopped = child_process(sleep_as, [tmp_path]).use(Ok).unwrap()
-    assert stopped.exitcode == -signal.SIGTERM
+
+    def body(child: Child) -> Result[list[int], str]:
+        until(lambda: len(pids_in(tmp_path)) == 3, "all three have started")
+        return Ok(pids_in(tmp_path))
+
+    family = child_process(sleep_with_descendants, [tmp_path], grace=0.2)
+    monkeypatch.setattr("resultflow.child._KILL_SECONDS", 20.0)
+    assert not [pid for pid in family.use(body).unwrap() if lives(pid)]
 
 
 def test_another_users_group_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

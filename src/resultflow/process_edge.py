@@ -186,7 +186,7 @@ class _Edge:
             threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]  # as above
             atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
         finally:
-            _end(status, self._grace)
+            _end(status, self._grace)  # pragma: no cover (coverage has left by atexit)
 
     def _bound(self) -> None:
         """Start the time that is left; once."""
@@ -209,7 +209,7 @@ class _Edge:
         _say(f"{why} and this process has not ended; cutting off:")
         for line in _what_hangs():
             _say(f"  {line}")
-        for child in children():
+        for child in children():  # pragma: no cover (the process dies by a signal then, see tests)
             with contextlib.suppress(OSError):
                 os.killpg(child.pid, signal.SIGKILL)
         for pid in _multiprocessing_children():
@@ -264,7 +264,7 @@ def _what_hangs() -> Iterator[str]:
         yield f"thread {thread.name!r}{' (daemon)' if thread.daemon else ''} is at"
         for entry in traceback.format_stack(frame):
             yield from (f"  {line}" for line in entry.rstrip().splitlines())
-    for child in children():
+    for child in children():  # pragma: no cover (the process dies by a signal then, see tests)
         yield f"child {child.name!r}, pid {child.pid}, is not released"
     for pid in _multiprocessing_children():
         yield f"multiprocessing child, pid {pid}, is not joined"
@@ -274,7 +274,7 @@ def _multiprocessing_children() -> list[int]:
     """List the children that only `multiprocessing` knows of, if it was imported at all."""
     module = sys.modules.get("multiprocessing.process")
     if module is None:
-        return []
+        return []  # pragma: no cover (coverage itself imports it)
     known = {child.pid for child in children()}
     return [process.pid for process in module.active_children() if process.pid not in known]
 

@@ -375,6 +375,26 @@ def test_the_third_signal_ends_the_wait(start: Callable[..., Program]) -> None:
     assert "asked a third time" in program.err
 
 
+def test_a_signal_after_main_changes_nothing(start: Callable[..., Program]) -> None:
+    """While the exit waits for a thread, a signal is counted; the status stays main's own."""
+    program = start(
+        """
+        threading.Thread(target=sys.stdin.readline).start()
+        say('up')
+        atexit.register(say, 'atexit')
+        return Ok(None)
+        """
+    )
+    program.read_line()
+    # Main may not have returned yet: it has when the watch over the exit has been started.
+    tasks = Path("/proc", str(program.process.pid), "task")
+    until(lambda: len(list(tasks.iterdir())) >= 3, "main has returned")
+    program.process.send_signal(signal.SIGTERM)
+    program.answer()
+    assert (program.end(), program.err) == (0, "")
+    assert program.out.split() == ["up", "atexit"]
+
+
 def test_children_do_not_keep_a_dead_process(start: Callable[..., Program]) -> None:
     """A multiprocessing child that nobody ends is named, killed, and not waited for."""
     program = start(
