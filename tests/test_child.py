@@ -195,6 +195,7 @@ def test_a_program_may_want_another_signal() -> None:
         (partial(child_process, leave, grace=-1), "grace=-1 is no time to wait"),
         (partial(child_process, leave, grace=float("nan")), "grace=nan is no time to wait"),
         (partial(child_process, cast("Any", "leave")), "target='leave' is not callable"),
+        (partial(subprocess_child, ["x"], stop_signal=99), "stop_signal=99 is no signal"),
         (partial(child_process, leave, start_method="x"), "cannot find context for 'x'"),
         (partial(subprocess_child, []), r"argv=\[\] names no program"),
         (partial(subprocess_child, ["x"], stdout=subprocess.PIPE), "stdout=PIPE would block"),
@@ -425,3 +426,21 @@ def test_without_a_guardian_there_is_no_child(monkeypatch: pytest.MonkeyPatch) -
     outcome = child_process(leave, [0]).use(Ok)
     assert isinstance(outcome, Err)
     assert "no-such-python" in outcome.error.reason
+
+
+def test_threads_share_the_guardian(tmp_path: Path) -> None:
+    """Children that come and go in many threads are all started, guarded and stopped."""
+    outcomes: list[Result[int | None, object]] = []
+
+    def work() -> None:
+        for _ in range(15):
+            sleeper = subprocess_child(["sleep", "600"], cwd=tmp_path)
+            outcomes.append(sleeper.use(Ok).map(lambda child: child.exitcode))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == [Ok(-signal.SIGTERM)] * 60
+    assert guardian_pid() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
@@ -313,6 +314,26 @@ def test_and_then_must_return_a_resource(log: Log) -> None:
     assert log.events == ["+a", "-a"]
 
 
+def test_a_resource_made_by_hand_is_refused() -> None:
+    """Resource(...) is not how one is made, and says so."""
+    with pytest.raises(TypeError, match=r"describes nothing: see Resource\.make"):
+        Resource[int, str](cast("Any", 3)).use(Ok)
+
+
+def test_an_odd_interrupt_still_releases(log: Log) -> None:
+    """A KeyboardInterrupt whose signum is no number counts as SIGINT."""
+
+    class Odd(KeyboardInterrupt):
+        signum = None
+
+    def body(_: str) -> Result[None, str]:
+        raise Odd
+
+    with pytest.raises(Odd):
+        log.resource("a").use(body)
+    assert log.events == ["+a", "-a"]
+
+
 def test_closing_closes() -> None:
     """closing() releases by close(), and an acquire that fails has nothing to close."""
     assert Resource.closing(lambda: Ok(io.StringIO("text"))).use(Ok).is_ok_and(lambda f: f.closed)
@@ -509,9 +530,22 @@ def test_a_scope_keeps_nothing_alive() -> None:
         assert resource.use(lambda _: outcome) == outcome
         return kept
 
+    def leave_by_a_bug(outcome: Result[None, str]) -> weakref.ref[Value]:
+        value = Value()
+
+        def release(value: Value, exit: Exit) -> None:
+            msg = "bug"
+            raise OSError(msg)
+
+        with contextlib.suppress(OSError):
+            Resource.make(lambda: Ok(value), release).use(lambda _: outcome)
+        return weakref.ref(value)
+
     gc.disable()
     try:
         assert leave(Ok(None))() is None
         assert leave(Err("full"))() is None
+        assert leave_by_a_bug(Ok(None))() is None
+        assert leave_by_a_bug(Err("full"))() is None
     finally:
         gc.enable()

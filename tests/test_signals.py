@@ -313,6 +313,31 @@ def test_several_raising_handlers_are_chained() -> None:
     assert events == ["released"]
 
 
+def test_thousands_of_signals_may_wait(received: list[int]) -> None:
+    """However many wait, each is delivered, and no recursion limit is met."""
+
+    def get() -> Result[int, str]:
+        for _ in range(3000):
+            signal.raise_signal(signal.SIGUSR1)
+        return Ok(len(received))
+
+    assert Resource.make(get, lambda value, exit: None).use(Ok) == Ok(0)
+    assert len(received) == 3000
+
+
+def test_a_scope_may_end_in_another_thread() -> None:
+    """Only the main thread can put handlers back; elsewhere the release runs all the same."""
+    released: list[str] = []
+    opened = Resource.make(lambda: Ok("a"), lambda value, exit: released.append(value)).open()
+    before = signal.getsignal(signal.SIGINT)
+    opened.__enter__()
+    thread = threading.Thread(target=opened.__exit__, args=(None, None, None))
+    thread.start()
+    thread.join()
+    assert released == ["a"]
+    signal.signal(signal.SIGINT, before)
+
+
 def test_the_third_signal_cuts_a_release_that_hangs() -> None:
     """Two signals wait; a third, a second after the first, is let into the user's release."""
     cut: list[str] = []

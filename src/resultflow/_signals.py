@@ -53,6 +53,8 @@ _waiting: deque[int] = deque()
 _waiting_since = 0.0
 _main_thread = threading.main_thread().ident
 _generation = 0
+_observer: Callable[[int], None] | None = None
+_is_delivering = False
 # The frame in which this process was forked off, where that was critical: it and those below
 # are the parent's business.
 _fork_frame: FrameType | None = None
@@ -132,6 +134,8 @@ class Gate:
             )
             if not forced:
                 _waiting.append(signum)
+                if _observer is not None:
+                    _observer(signum)
                 return
         self.stands_for(signum, frame)
 
@@ -154,15 +158,17 @@ def enter(gated: list[tuple[int, Gate]]) -> None:
 
 def leave(gated: list[tuple[int, Gate]]) -> None:
     """Put back what each gate stands for, where it still stands."""
-    if not gated:
+    if threading.get_ident() != _main_thread:
         return
-    signum, gate = gated.pop()
-    try:
-        if _signal.getsignal(signum) is gate:
-            _signal.signal(signum, gate.stands_for)
-    finally:
-        # A handler that is back may raise right here; the others are put back all the same.
-        leave(gated)
+    raised: BaseException | None = None
+    while gated:
+        signum, gate = gated.pop()
+        try:
+            if _signal.getsignal(signum) is gate:
+                _signal.signal(signum, gate.stands_for)
+        except BaseException as exc:  # noqa: BLE001 - a handler that is back may raise right here
+            raised = _chained(exc, raised)
+    _raise(raised)
 
 
 def deliver(frame: FrameType | None) -> None:
@@ -175,17 +181,58 @@ def deliver(frame: FrameType | None) -> None:
     """
     if not _waiting or threading.get_ident() != _main_thread or is_held(frame):
         return
-    signum = _waiting.popleft()
-    try:
-        handler = _signal.getsignal(signum)
-        if isinstance(handler, Gate):
-            handler = handler.stands_for
-        if callable(handler):
+    raised: BaseException | None = None
+    while _waiting:
+        try:
+            _deliver_one(_waiting.popleft(), frame)
+        except BaseException as exc:  # noqa: BLE001 - raised when all have run
+            raised = _chained(exc, raised)
+    _raise(raised)
+
+
+def _deliver_one(signum: int, frame: FrameType | None) -> None:
+    global _is_delivering  # noqa: PLW0603 - one process has one set of signal handlers
+    handler = _signal.getsignal(signum)
+    if isinstance(handler, Gate):
+        handler = handler.stands_for
+    if callable(handler):
+        _is_delivering = True
+        try:
             handler(signum, frame)
-        elif handler == signal.SIG_DFL:
-            signal.raise_signal(signum)  # pragma: no cover (it ends the process; a test sees that)
-    finally:
-        deliver(frame)
+        finally:
+            _is_delivering = False
+    elif handler == signal.SIG_DFL:
+        signal.raise_signal(signum)  # pragma: no cover (it ends the process; a test sees that)
+
+
+def _chained(exc: BaseException, earlier: BaseException | None) -> BaseException:
+    if earlier is not None and exc.__context__ is None:
+        exc.__context__ = earlier
+    return exc
+
+
+def _raise(exc: BaseException | None) -> None:
+    if exc is not None:
+        try:
+            raise exc
+        finally:
+            del exc  # its traceback holds this frame
+
+
+def observe(observer: Callable[[int], None] | None) -> None:
+    """Have a function told, inside the handler, of every signal that has to wait."""
+    global _observer  # noqa: PLW0603 - one process has one edge
+    _observer = observer
+
+
+def is_delivering() -> bool:
+    """Tell a handler that its signal waited, and has been observed already."""
+    return _is_delivering
+
+
+def is_gated() -> bool:
+    """Tell whether a scope is open in the main thread."""
+    return any(isinstance(_signal.getsignal(signum), Gate) for signum in SIGNALS)
 
 
 def caller(depth: int) -> FrameType:
@@ -212,5 +259,5 @@ def _after_fork_in_child() -> None:
 if hasattr(os, "register_at_fork"):  # pragma: no branch (Windows cannot fork)
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
-for _function in (enter, leave, deliver):
+for _function in (enter, leave, deliver, _deliver_one, _raise):
     critical(_function)

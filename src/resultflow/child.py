@@ -8,6 +8,7 @@ reads a pipe whose other end only the parent holds. When the parent dies without
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -103,7 +104,8 @@ class Child:
         self._group_is_gone = False
         self._is_closed = False
         self._pidfd = _open_pidfd(process.pid)
-        self._lock = threading.Lock()
+        # Reentrant: a signal's handler may ask for the state that the body is just asking for.
+        self._lock = threading.RLock()
 
     def __repr__(self) -> str:
         state = "running" if self.poll() is None else f"exitcode={self._exitcode}"
@@ -175,6 +177,10 @@ class Child:
         if self.poll() is not None and not self._group_is_gone:
             self._group_is_gone = not has_live_members(self.pid)
         return self._group_is_gone
+
+    def kill(self) -> None:
+        """Kill what is left of it, at once."""
+        self._send(signal.SIGKILL)
 
     def _send(self, signum: int) -> None:
         if self._is_gone():
@@ -284,7 +290,7 @@ def subprocess_child(  # noqa: PLR0913 - what Popen has, by name
 
     Raises:
         TypeError: when `argv` is a string.
-        ValueError: when `grace` is not possible, `argv` is empty, or a stream is
+        ValueError: when `grace` or `stop_signal` is not possible, `argv` is empty, or a stream is
             `subprocess.PIPE`, which nobody would read.
 
     >>> import sys
@@ -331,13 +337,19 @@ def _child(
     if not 0 <= grace < _FOREVER:
         msg = f"grace={grace!r} is no time to wait: give seconds, 0 or more"
         raise ValueError(msg)
+    if stop_signal not in signal.valid_signals():
+        msg = f"stop_signal={stop_signal!r} is no signal of this system: give a signal.Signals"
+        raise ValueError(msg)
 
     def acquire() -> Result[Child, ChildNotStarted]:
         try:
-            _guardian.start()
+            _guardian.reserve()
+        except OSError as exc:
+            return Err(ChildNotStarted(name, f"its guardian: {type(exc).__qualname__}: {exc}"))
+        try:
             process = start()
         except Exception as exc:  # noqa: BLE001 - pickle raises whatever a class likes
-            _guardian.stop_if_idle()
+            _guardian.give_up()
             return Err(ChildNotStarted(name, f"{type(exc).__qualname__}: {exc}"))
         child = Child(process, name, grace, stop_signal)
         _guardian.guard(child)
@@ -416,6 +428,8 @@ def _child_main(
             signal.signal(signum, default)
     try:
         if parents_end is not None:
+            # What the parent registered is the parent's to run, also when the target calls `run`.
+            atexit._clear()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # no other
             parents_end.close()
             pipe.send_bytes(b"up")
         pipe.recv_bytes()
@@ -436,58 +450,73 @@ class _Guardian:
 
     def __init__(self) -> None:
         self.groups: dict[int, Child] = {}
-        self._lock = threading.RLock()
+        # Held over every fork too: the pipe's end must not get into a process that nobody knows.
+        self.lock = threading.RLock()
+        self._reserved = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
 
-    def start(self) -> None:
-        import subprocess
+    def reserve(self) -> None:
+        """Make sure that there is a guardian, and keep it, for a child about to be started."""
+        with self.lock:
+            self._start()
+            self._reserved += 1
 
-        with self._lock:
-            if self._process is not None and self._process.poll() is None:
-                return
-            if self._process is not None:
-                os.close(self._pipe)  # somebody killed it: the new one is told everything
-                self._process = None
-            reader, writer = os.pipe()
-            try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", _GUARDIAN],
-                    stdin=reader,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-            except BaseException:
-                os.close(writer)
-                raise
-            finally:
-                os.close(reader)
-            self._pipe = writer
-            for group in self.groups:
-                self._write(f"+{group}\n")
+    def give_up(self) -> None:
+        """Say that the child was not started."""
+        with self.lock:
+            self._reserved -= 1
+            self._stop_if_idle()
 
     def guard(self, child: Child) -> None:
-        with self._lock:
+        """Guard the child that was started."""
+        with self.lock:
+            self._reserved -= 1
             self.groups[child.pid] = child
             self._write(f"+{child.pid}\n")
 
     def release(self, group: int) -> None:
-        with self._lock:
-            del self.groups[group]
-            self._write(f"-{group}\n")
-            self.stop_if_idle()
+        """Guard a group no longer: it is gone."""
+        with self.lock:
+            if self.groups.pop(group, None) is not None:
+                self._write(f"-{group}\n")
+                self._stop_if_idle()
 
-    def stop_if_idle(self) -> None:
-        with self._lock:
-            process = self._process
-            if self.groups or process is None:
-                return
+    def _start(self) -> None:
+        import subprocess
+
+        if self._process is not None and self._process.poll() is None:
+            return
+        if self._process is not None:
+            os.close(self._pipe)  # somebody killed it: the new one is told everything
             self._process = None
-            os.close(self._pipe)
-            _until(lambda: process.poll() is not None, 1.0, None)
-            process.kill()
-            process.wait()
+        reader, writer = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable or "python3", "-I", "-S", "-c", _GUARDIAN],
+                stdin=reader,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(writer)
+            raise
+        finally:
+            os.close(reader)
+        self._pipe = writer
+        for group in self.groups:
+            self._write(f"+{group}\n")
+
+    def _stop_if_idle(self) -> None:
+        process = self._process
+        if self.groups or self._reserved or process is None:
+            return
+        self._process = None
+        os.close(self._pipe)
+        _until(lambda: process.poll() is not None, 1.0, None)
+        process.kill()
+        process.wait()
 
     def _write(self, line: str) -> None:
         try:
@@ -495,7 +524,7 @@ class _Guardian:
         except BrokenPipeError:
             if self._process is not None:  # pragma: no branch (there is one while there is a pipe)
                 self._process.wait()  # somebody kills it: the pipe breaks a moment before
-            self.start()
+            self._start()
 
     def forget(self) -> None:
         """In a forked child: let go of the pipe, whose end only the parent may hold."""
@@ -513,8 +542,20 @@ def _after_fork_in_child() -> None:
     _guardian = _Guardian()
 
 
+def _before_fork() -> None:
+    _guardian.lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    _guardian.lock.release()
+
+
 if hasattr(os, "register_at_fork"):  # pragma: no branch (Windows cannot fork)
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 def _open_pidfd(pid: int) -> int | None:

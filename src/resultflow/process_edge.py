@@ -79,7 +79,8 @@ def run(
         grace: seconds; 10 is what supervisord allows before it kills.
 
     Raises:
-        RuntimeError: when called outside the main thread, where no signal arrives.
+        RuntimeError: when called outside the main thread, where no signal arrives, or while a
+            resource is open, whose release would never run.
         ValueError: when `grace` is not possible.
 
     >>> import subprocess, sys
@@ -90,11 +91,16 @@ def run(
 
     .. versionadded:: 0.1.0
     """
-    if not 0 < grace < float("inf"):
+    if not 0 < grace < threading.TIMEOUT_MAX:
         msg = f"grace={grace!r} is no time to wait: give seconds, more than 0"
         raise ValueError(msg)
     if threading.current_thread() is not threading.main_thread():
         msg = "run was called in a thread: call it in the main thread, where signals arrive"
+        raise RuntimeError(msg)
+    if _signals.is_gated():
+        msg = (
+            "run was called while a resource is open: it would end the process before its release"
+        )
         raise RuntimeError(msg)
     edge = _Edge(grace)
     status = edge.status_of(
@@ -115,29 +121,53 @@ class _Edge:
 
     def __init__(self, grace: float) -> None:
         self._grace = grace
+        self._pid = os.getpid()
         self._received: list[int] = []
-        self._bounded = False
+        self._is_bounded = False
+        self._is_leaving = False
         self._status = _Status(_FAILURE)
         for signum in _STOPPING:
-            if signal.getsignal(signum) in {signal.SIG_DFL, signal.default_int_handler}:
+            handler = signal.getsignal(signum)
+            if handler is signal.SIG_DFL or handler is signal.default_int_handler:
                 signal.signal(signum, self._handle)
+        _signals.observe(self._note)
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _note(self, signum: int) -> None:
+        """Count a signal, and start the time that is left, though its handler may have to wait."""
+        if signum not in _STOPPING:
+            return
+        self._received.append(signum)
+        if not self._is_leaving:
+            self._status = _Status(128 + signum, signum)
+        self._bound()
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        self._received.append(signum)
+        if os.getpid() != self._pid:
+            # A forked child that has not come to `_forget` yet.
+            self._forget()
+            signal.raise_signal(signum)  # pragma: no cover (the child dies here, see tests)
+        if not _signals.is_delivering():
+            self._note(signum)
         if not _signals.is_held(frame):
-            self.deliver()
-        elif len(self._received) >= _FORCE_COUNT and self._bounded:
+            raise SignalReceived(signum)
+        if self._is_leaving and len(self._received) >= _FORCE_COUNT:
             self._cut_off("asked a third time")  # pragma: no cover (the process dies, see tests)
 
-    def deliver(self) -> None:
-        """Unwind the program by the signals received, and start the time that is left."""
-        if self._received:
-            signum = self._received[0]
-            self._status = _Status(128 + signum, signum)
-            self._bound()
-            raise SignalReceived(signum)
+    def _forget(self) -> None:
+        """In a forked child: the edge is its parent's, and so are the handlers."""
+        _signals.observe(None)
+        for signum in _STOPPING:
+            if signal.getsignal(signum) == self._handle:
+                default = signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
+                signal.signal(signum, default)
 
-    def status_of(
+    def deliver(self) -> None:
+        """Unwind the program by a signal that came before it began."""
+        if self._received:
+            raise SignalReceived(self._received[-1])
+
+    def status_of(  # noqa: PLR0911 - one return for each way in which a program ends
         self, main: Callable[[], object], exit_code: Callable[[object], int] | None
     ) -> _Status:
         """Run the program, report what went wrong, say how the process is to end."""
@@ -145,6 +175,7 @@ class _Edge:
             try:
                 result = main()
             finally:
+                self._is_leaving = True
                 self._bound()
             if isinstance(result, Err):
                 return self._status_of_err(cast("Err[object]", result), exit_code)
@@ -157,8 +188,11 @@ class _Edge:
         except KeyboardInterrupt as exc:
             if _carries_an_error(exc):
                 _show(exc)
-            signum = int(getattr(exc, "signum", signal.SIGINT))
-            return _Status(128 + signum, signum)
+            return _status_of_interrupt(exc)
+        except BaseExceptionGroup as group:
+            _show(group)
+            interrupts, _ = group.split(KeyboardInterrupt)
+            return _Status(_FAILURE) if interrupts is None else _status_of_interrupt(interrupts)
         except BaseException as exc:  # noqa: BLE001 - shown, and the status tells
             _show(exc)
             return _Status(_FAILURE)
@@ -172,8 +206,8 @@ class _Edge:
         except BaseException as exc:  # noqa: BLE001 - shown, and an Err never exits 0
             _show(exc)
             return _Status(_FAILURE)
-        if type(code) is int and 1 <= code <= _LAST_STATUS:
-            return _Status(code)
+        if _is_status(code) and 1 <= code <= _LAST_STATUS:
+            return _Status(int(code))
         _say(f"exit_code gave {code!r}: an Err exits with 1 to {_LAST_STATUS}, so this is 1")
         return _Status(_FAILURE)
 
@@ -190,15 +224,17 @@ class _Edge:
 
     def _bound(self) -> None:
         """Start the time that is left; once."""
-        if self._bounded:
+        if self._is_bounded:
             return
         import faulthandler
 
-        self._bounded = True
+        self._is_bounded = True
         # No Python thread runs while C code holds the interpreter's lock; this one is in C. It
         # comes second because its status is always 1 and it says less.
         faulthandler.dump_traceback_later(self._grace + 1.0, exit=True, file=_STDERR)
-        threading.Thread(target=self._watch, name="resultflow exit watch", daemon=True).start()
+        watch = threading.Thread(target=self._watch, name="resultflow exit watch", daemon=True)
+        with contextlib.suppress(RuntimeError):  # no thread to be had: the one in C will do
+            watch.start()
 
     def _watch(self) -> None:
         time.sleep(self._grace)
@@ -211,26 +247,50 @@ class _Edge:
             _say(f"  {line}")
         for child in children():  # pragma: no cover (the process dies by a signal then, see tests)
             with contextlib.suppress(OSError):
-                os.killpg(child.pid, signal.SIGKILL)
+                child.kill()
         for pid in _multiprocessing_children():
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         _end(self._status.unless_success(_FAILURE), _FLUSH_SECONDS)
 
 
+def _is_status(code: object) -> bool:
+    return isinstance(code, int) and not isinstance(code, bool)
+
+
+def _status_of_interrupt(exc: BaseException) -> _Status:
+    while isinstance(exc, BaseExceptionGroup):
+        exc = cast("BaseExceptionGroup[BaseException]", exc).exceptions[0]
+    signum = getattr(exc, "signum", None)
+    number = int(signum) if isinstance(signum, int) else int(signal.SIGINT)
+    return _Status(128 + number, number)
+
+
 def _status_of_system_exit(exc: SystemExit) -> _Status:
-    if exc.code is None:
-        return _Status(0)
+    status = _Status(0)
     if isinstance(exc.code, int):
-        return _Status(exc.code & _LAST_STATUS)
-    _say(str(exc.code))
-    return _Status(_FAILURE)
+        status = _Status(exc.code & _LAST_STATUS)
+    elif exc.code is not None:
+        _say(str(exc.code))
+        status = _Status(_FAILURE)
+    if hasattr(exc, "__notes__"):
+        # What failed in the scopes that it left: neither that nor an Err may look like success.
+        _say("\n".join(["SystemExit", *map(str, exc.__notes__)]))
+        status = status.unless_success(_FAILURE)
+    return status
 
 
 def _say(text: str) -> None:
     """Write to standard error past its buffers, which a thread that hangs may have locked."""
+    import select
+
+    left = f"resultflow: {text}\n".encode(errors="backslashreplace")
+    writable = select.poll()
+    writable.register(_STDERR, select.POLLOUT)
     with contextlib.suppress(OSError):
-        os.write(_STDERR, f"resultflow: {text}\n".encode(errors="backslashreplace"))
+        # A pipe that nobody reads must not keep the process: what it has no room for is dropped.
+        while left and writable.poll(1000 * _FLUSH_SECONDS):
+            left = left[os.write(_STDERR, left[: select.PIPE_BUF]) :]
 
 
 def _show(exc: BaseException) -> None:
@@ -285,8 +345,11 @@ def _end(
     """Flush the streams, for `seconds` at the most, and end the process."""
     flushed: list[bool] = []
     flushing = threading.Thread(target=lambda: flushed.append(_flush()), daemon=True)
-    flushing.start()
-    flushing.join(seconds)
+    try:
+        flushing.start()
+        flushing.join(seconds)
+    except RuntimeError:  # no thread to be had
+        flushed.append(_flush())
     if flushed != [True]:
         status = status.unless_success(_OUTPUT_LOST)
     if status.signum is not None:
@@ -297,7 +360,7 @@ def _end(
 def _flush() -> bool:  # pragma: no cover (coverage has left by atexit)
     try:
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None and not stream.closed:
+            if stream is not None and not getattr(stream, "closed", False):
                 stream.flush()
     except (OSError, ValueError) as exc:
         _say(f"standard output is lost: {exc}")
@@ -310,7 +373,10 @@ def _die_by(signum: int) -> None:  # pragma: no cover (as above)
 
     `signal.signal` works in the main thread only, and that may be the one that hangs.
     """
-    import ctypes
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signum, signal.SIG_DFL)
+    else:
+        import ctypes
 
-    ctypes.pythonapi.PyOS_setsig(signum, None)
+        ctypes.pythonapi.PyOS_setsig(signum, None)
     os.kill(os.getpid(), signum)

@@ -366,17 +366,19 @@ class _Scope:
             try:
                 made = _run_release(release, value, exit)
             except BaseException as exc:  # noqa: BLE001 - kept, and the others still run
-                traceback = exc.__traceback__
-                failures.append((label, exc.with_traceback(traceback and traceback.tb_next)))
+                failures.append((label, _without_first_frame(exc)))
             else:
                 if isinstance(made, Err):
                     failures.append((label, cast("Err[object]", made)))
-        return failures
+        try:
+            return failures
+        finally:
+            del failures  # a traceback's frames hold this one, as the frame that called them
 
     @_signals.critical
     def release_after(self, exc: BaseException) -> None:
         """Release after an exception, and put on it what failed."""
-        failures = _suppressed(self._release_all(_exit_of(exc)))
+        failures = _suppressed(self._release_all(_exit_of(exc)), but=exc)
         if not failures:
             return
         if isinstance(exc, EarlyReturn):
@@ -393,7 +395,10 @@ class _Scope:
             outcome = extended(outcome, *_suppressed(failures, but=stop))
             if stop is not None:
                 attach(stop, [Suppressed(outcome, "the scope")])
-                raise stop
+                try:
+                    raise stop
+                finally:
+                    del stop, failures  # the traceback holds this frame
             return outcome
         value = cast("Ok[Any]", outcome).value
         failures = self._release_all(Succeeded(value))
@@ -405,7 +410,10 @@ class _Scope:
         if raised:
             first = _control_flow(failures) or raised[0]
             attach(first, _suppressed(failures, but=first))
-            raise first
+            try:
+                raise first
+            finally:
+                del first, raised, failures  # the traceback holds this frame
         errors = tuple(failure.error for _, failure in failures if isinstance(failure, Err))
         return err_with(ReleaseFailed(value, errors), chain(None, _suppressed(failures)))
 
@@ -498,7 +506,7 @@ def _checked(made: object, maker: object) -> ResultBase[object, object]:
     raise TypeError(msg)
 
 
-def _descend(node: _Node, todo: list[_Map | _AndThen | _Gathering]) -> _Make | _Pure:
+def _descend(node: _Node | None, todo: list[_Map | _AndThen | _Gathering]) -> _Make | _Pure:
     """Go down to the first leaf, noting on the way what is to be done with its value."""
     while True:
         match node:
@@ -507,13 +515,16 @@ def _descend(node: _Node, todo: list[_Map | _AndThen | _Gathering]) -> _Make | _
             case _Map(source) | _AndThen(source):
                 todo.append(node)
                 node = source
-            case _All(sources, build):  # pragma: no branch (there are no other nodes)
+            case _All(sources, build):
                 rest = iter(sources)
                 first = next(rest, None)
                 if first is None:
                     return _Pure(build([]))
                 todo.append(_Gathering(rest, [], build))
                 node = first
+            case _:
+                msg = f"Resource({node!r}) describes nothing: see Resource.make and Resource.pure"
+                raise TypeError(msg)
 
 
 def _ascend(value: Any, todo: list[_Map | _AndThen | _Gathering]) -> _Node:  # noqa: ANN401 - any value
@@ -542,7 +553,8 @@ def _exit_of(exc: BaseException) -> Exit:
     if isinstance(exc, EarlyReturn):
         return Failed(cast("Err[Any]", exc.err).error)
     if isinstance(exc, KeyboardInterrupt):
-        return Cancelled(exc, int(getattr(exc, "signum", signal.SIGINT)))
+        signum = getattr(exc, "signum", None)
+        return Cancelled(exc, int(signum) if isinstance(signum, int) else int(signal.SIGINT))
     # Asked without importing asyncio, which costs more than this whole package.
     asyncio = sys.modules.get("asyncio.exceptions")
     if asyncio is not None and isinstance(exc, asyncio.CancelledError):
@@ -556,6 +568,10 @@ def _control_flow(failures: list[_Failure]) -> BaseException | None:
         if not isinstance(failure, Err | Exception):
             return failure
     return None
+
+
+def _without_first_frame(exc: BaseException) -> BaseException:
+    return exc.with_traceback(exc.__traceback__ and exc.__traceback__.tb_next)
 
 
 def _suppressed(failures: list[_Failure], but: BaseException | None = None) -> list[Suppressed]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.children import lives, until
 
-from resultflow import run
+from resultflow import Resource, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -393,6 +393,142 @@ def test_a_signal_after_main_changes_nothing(start: Callable[..., Program]) -> N
     program.answer()
     assert (program.end(), program.err) == (0, "")
     assert program.out.split() == ["up", "atexit"]
+
+
+@pytest.mark.parametrize(
+    ("acquire", "release"),
+    [("hang", "lambda value, exit: None"), ("lambda: Ok(1)", "lambda value, exit: hang()")],
+    ids=["acquire", "release"],
+)
+def test_a_scope_that_hangs_is_bounded_from_the_signal_on(
+    start: Callable[..., Program], acquire: str, release: str
+) -> None:
+    """A signal that has to wait for an acquire or a release starts the bound all the same."""
+    program = start(
+        f"""
+        def hang():
+            say('up')
+            forever()
+        return Resource.make({acquire}, {release}).use(lambda value: Ok(value))
+        """,
+        "run(main, grace=0.5)",
+    )
+    program.read_line()
+    program.process.send_signal(signal.SIGTERM)
+    assert program.end() == -signal.SIGTERM
+    assert "0.5 s are over" in program.err
+    assert "hang" in program.err
+
+
+@pytest.mark.parametrize(
+    ("body", "release"),
+    [("Err('database lost')", "sys.exit(0)"), ("sys.exit(0)", "Err('database lost')")],
+)
+def test_an_err_beside_a_system_exit_is_no_success(
+    start: Callable[..., Program], body: str, release: str
+) -> None:
+    """SystemExit(0) and an Err meet in one scope: the Err is shown, and the status is 1."""
+    program = start(
+        f"""
+        held = Resource.make(lambda: Ok(1), lambda value, exit: {release})
+        return held.use(lambda value: {body})
+        """
+    )
+    assert program.end() == 1
+    assert "database lost" in program.err
+
+
+def test_the_latest_signal_counts(start: Callable[..., Program]) -> None:
+    """A program that takes SIGHUP and goes on dies by the SIGTERM that comes later."""
+    program = start(
+        """
+        try:
+            say('up')
+            forever()
+        except SignalReceived:
+            say('again')
+            forever()
+        """
+    )
+    assert program.read_line() == "up"
+    program.process.send_signal(signal.SIGHUP)
+    assert program.read_line() == "again"
+    program.process.send_signal(signal.SIGTERM)
+    assert program.end() == -signal.SIGTERM
+
+
+def test_an_interrupt_in_a_group_is_one(start: Callable[..., Program]) -> None:
+    """What a task group makes of a signal still ends the process by that signal."""
+    program = start(
+        "raise BaseExceptionGroup('tasks', [ValueError('bug'), SignalReceived(signal.SIGTERM)])"
+    )
+    assert program.end() == -signal.SIGTERM
+    assert "bug" in program.err
+    assert start("raise BaseExceptionGroup('tasks', [SystemExit(0)])").end() == 1
+
+
+def test_a_status_may_be_an_enum(start: Callable[..., Program]) -> None:
+    """exit_code may give an IntEnum."""
+    program = start("return Err('x')", "run(main, exit_code=lambda error: signal.SIGHUP)")
+    assert program.end() == signal.SIGHUP
+
+
+def test_a_plain_forked_child_has_the_systems_actions(start: Callable[..., Program]) -> None:
+    """A child that is not ours dies by SIGTERM; it does not unwind its parent's program."""
+    program = start(
+        """
+        import multiprocessing
+        child = multiprocessing.get_context('fork').Process(target=forever)
+        child.start()
+        child.terminate()
+        child.join()
+        say(child.exitcode)
+        return Ok(None)
+        """
+    )
+    assert (program.end(), program.out, program.err) == (0, "-15\n", "")
+
+
+def test_a_child_may_have_an_edge_of_its_own(start: Callable[..., Program]) -> None:
+    """A forked child that calls run exits by it, and leaves its parent's atexit alone."""
+    program = start(
+        """
+        parent = os.getpid()
+        atexit.register(lambda: say('parent' if os.getpid() == parent else 'child'))
+        child = child_process(run, [fail], start_method='fork')
+        return child.use(lambda child: Ok(say(child.wait())))
+        """,
+        "def fail():\n    return Err('x')\n\nrun(main)",
+    )
+    assert (program.end(), program.out.split()) == (0, ["1", "parent"])
+
+
+def test_a_full_standard_error_does_not_keep_the_process(tmp_path: Path) -> None:
+    """Nobody reads the reports: they are cut, and the process ends with its status."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    script = tmp_path / "program.py"
+    script.write_text("from resultflow import *\nrun(lambda: Err('x' * 100_000), grace=1)")
+    done = subprocess.run(
+        [sys.executable, str(script)], stderr=writer, check=False, timeout=60, env=BUFFERED
+    )
+    os.close(writer)
+    os.close(reader)
+    assert done.returncode == 1
+
+
+def test_run_inside_a_scope_is_refused() -> None:
+    """It would end the process before the release of what is held."""
+    with (
+        Resource.pure(1).open(),
+        pytest.raises(RuntimeError, match="while a resource is open"),
+    ):
+        run(lambda: pytest.fail("main ran"))
 
 
 def test_children_do_not_keep_a_dead_process(start: Callable[..., Program]) -> None:
