@@ -166,7 +166,8 @@ def leave(gated: list[tuple[int, Gate]]) -> None:
         try:
             if _signal.getsignal(signum) is gate:
                 _signal.signal(signum, gate.stands_for)
-        except BaseException as exc:  # noqa: BLE001 - a handler that is back may raise right here
+        # A handler that is back may raise right here.
+        except BaseException as exc:  # noqa: BLE001  # pragma: no cover (nobody can aim at it)
             raised = _chained(exc, raised)
     _raise(raised)
 

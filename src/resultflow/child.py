@@ -178,7 +178,7 @@ class Child:
             self._group_is_gone = not has_live_members(self.pid)
         return self._group_is_gone
 
-    def kill(self) -> None:
+    def kill(self) -> None:  # pragma: no cover (called where the process dies, see tests of run)
         """Kill what is left of it, at once."""
         self._send(signal.SIGKILL)
 
@@ -478,7 +478,7 @@ class _Guardian:
     def release(self, group: int) -> None:
         """Guard a group no longer: it is gone."""
         with self.lock:
-            if self.groups.pop(group, None) is not None:
+            if self.groups.pop(group, None) is not None:  # pragma: no branch (stop comes once)
                 self._write(f"-{group}\n")
                 self._stop_if_idle()
 

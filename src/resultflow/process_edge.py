@@ -143,10 +143,9 @@ class _Edge:
         self._bound()
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._pid:
-            # A forked child that has not come to `_forget` yet.
+        if os.getpid() != self._pid:  # pragma: no cover (the moment before `_forget`, in a fork)
             self._forget()
-            signal.raise_signal(signum)  # pragma: no cover (the child dies here, see tests)
+            signal.raise_signal(signum)
         if not _signals.is_delivering():
             self._note(signum)
         if not _signals.is_held(frame):
@@ -158,13 +157,15 @@ class _Edge:
         """In a forked child: the edge is its parent's, and so are the handlers."""
         _signals.observe(None)
         for signum in _STOPPING:
-            if signal.getsignal(signum) == self._handle:
+            if (
+                signal.getsignal(signum) == self._handle
+            ):  # pragma: no branch (few forks are measured)
                 default = signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
                 signal.signal(signum, default)
 
     def deliver(self) -> None:
         """Unwind the program by a signal that came before it began."""
-        if self._received:
+        if self._received:  # pragma: no cover (the moment between `run` and `main`)
             raise SignalReceived(self._received[-1])
 
     def status_of(  # noqa: PLR0911 - one return for each way in which a program ends

@@ -231,6 +231,20 @@ def test_a_handler_of_the_program_stays(start: Callable[..., Program]) -> None:
     assert program.end() == 0
 
 
+def test_a_signal_of_the_program_starts_no_bound(start: Callable[..., Program]) -> None:
+    """A signal that means nothing to run may wait for an acquire and end nothing."""
+    program = start(
+        """
+        def get():
+            os.kill(os.getpid(), signal.SIGUSR1)
+            return Ok(1)
+        return Resource.make(get, lambda value, exit: None).use(lambda value: Ok(say('body')))
+        """,
+        "signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b'handler\\n'))\nrun(main)",
+    )
+    assert (program.end(), program.out.split()) == (0, ["handler", "body"])
+
+
 def test_a_program_may_end_well_by_a_signal(start: Callable[..., Program]) -> None:
     """A main that takes SIGTERM as its cue and returns Ok exits 0."""
     program = start(
