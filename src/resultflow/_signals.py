@@ -53,7 +53,7 @@ _waiting: deque[int] = deque()
 _waiting_since = 0.0
 _main_thread = threading.main_thread().ident
 _generation = 0
-_observer: Callable[[int], None] | None = None
+_observer: Callable[[int, Handler], None] | None = None
 _is_delivering = False
 # The frame in which this process was forked off, where that was critical: it and those below
 # are the parent's business.
@@ -135,7 +135,7 @@ class Gate:
             if not forced:
                 _waiting.append(signum)
                 if _observer is not None:
-                    _observer(signum)
+                    _observer(signum, self.stands_for)
                 return
         self.stands_for(signum, frame)
 
@@ -220,10 +220,16 @@ def _raise(exc: BaseException | None) -> None:
             del exc  # its traceback holds this frame
 
 
-def observe(observer: Callable[[int], None] | None) -> None:
-    """Have a function told, inside the handler, of every signal that has to wait."""
+def observe(observer: Callable[[int, Handler], None] | None) -> None:
+    """Have a function told of every signal that has to wait, and for which handler."""
     global _observer  # noqa: PLW0603 - one process has one edge
     _observer = observer
+
+
+def restore_default(signum: int) -> None:
+    """Give a signal the action that it has when Python starts."""
+    default = signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
+    signal.signal(signum, default)
 
 
 def is_delivering() -> bool:

@@ -424,8 +424,7 @@ def _child_main(
     for signum in _signals.SIGNALS:
         # A forked child has its parent's handlers, which would unwind the parent's scopes.
         if callable(signal.getsignal(signum)):
-            default = signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
-            signal.signal(signum, default)
+            _signals.restore_default(signum)
     try:
         if parents_end is not None:
             # What the parent registered is the parent's to run, also when the target calls `run`.

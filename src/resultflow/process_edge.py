@@ -130,17 +130,20 @@ class _Edge:
             handler = signal.getsignal(signum)
             if handler is signal.SIG_DFL or handler is signal.default_int_handler:
                 signal.signal(signum, self._handle)
-        _signals.observe(self._note)
+        _signals.observe(self._observe)
         os.register_at_fork(after_in_child=self._forget)
 
     def _note(self, signum: int) -> None:
         """Count a signal, and start the time that is left, though its handler may have to wait."""
-        if signum not in _STOPPING:
-            return
         self._received.append(signum)
         if not self._is_leaving:
             self._status = _Status(128 + signum, signum)
         self._bound()
+
+    def _observe(self, signum: int, handler: Callable[[int, FrameType | None], object]) -> None:
+        """See a signal that has to wait; one that the program handles is its own business."""
+        if handler == self._handle:
+            self._note(signum)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         if os.getpid() != self._pid:  # pragma: no cover (the moment before `_forget`, in a fork)
@@ -157,11 +160,9 @@ class _Edge:
         """In a forked child: the edge is its parent's, and so are the handlers."""
         _signals.observe(None)
         for signum in _STOPPING:
-            if (
-                signal.getsignal(signum) == self._handle
-            ):  # pragma: no branch (few forks are measured)
-                default = signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
-                signal.signal(signum, default)
+            handler = signal.getsignal(signum)
+            if handler == self._handle:  # pragma: no branch (few forks are measured)
+                _signals.restore_default(signum)
 
     def deliver(self) -> None:
         """Unwind the program by a signal that came before it began."""

@@ -231,18 +231,22 @@ def test_a_handler_of_the_program_stays(start: Callable[..., Program]) -> None:
     assert program.end() == 0
 
 
-def test_a_signal_of_the_program_starts_no_bound(start: Callable[..., Program]) -> None:
-    """A signal that means nothing to run may wait for an acquire and end nothing."""
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGHUP"])
+def test_a_signal_of_the_program_starts_no_bound(start: Callable[..., Program], name: str) -> None:
+    """A signal that the program handles may wait for an acquire, and does not end it."""
     program = start(
-        """
+        f"""
         def get():
-            os.kill(os.getpid(), signal.SIGUSR1)
+            os.kill(os.getpid(), signal.{name})
             return Ok(1)
-        return Resource.make(get, lambda value, exit: None).use(lambda value: Ok(say('body')))
+        def body(value):
+            watched = [t for t in threading.enumerate() if 'exit watch' in t.name]
+            return Ok(say('body', len(watched)))
+        return Resource.make(get, lambda value, exit: None).use(body)
         """,
-        "signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b'handler\\n'))\nrun(main)",
+        f"signal.signal(signal.{name}, lambda *_: os.write(1, b'handler\\n'))\nrun(main)",
     )
-    assert (program.end(), program.out.split()) == (0, ["handler", "body"])
+    assert (program.end(), program.out.split()) == (0, ["handler", "body", "0"])
 
 
 def test_a_program_may_end_well_by_a_signal(start: Callable[..., Program]) -> None:
