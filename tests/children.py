@@ -79,6 +79,23 @@ def fail() -> Result[None, str]:
     return Err("no database")
 
 
+def divide(by: int) -> None:
+    """Raise for 0, as a bug would."""
+    sys.stdout.write(str(1 / by))
+
+
+def have_a_child(method: str) -> None:
+    """Exit 0 when a child of mine came and went, 3 when it could not be started."""
+    outcome = child_process(leave, [7], start_method=method).use(lambda child: Ok(child.wait()))
+    raise SystemExit(0 if outcome == Ok(7) else 3)
+
+
+def show_signals() -> None:
+    """Exit 0 when nothing of a parent's handling of signals is left here."""
+    handled = [s for s in signal.valid_signals() if callable(signal.getsignal(s))]
+    raise SystemExit((handled, signal.set_wakeup_fd(-1)) != ([signal.SIGINT], -1))
+
+
 def interrupt_me() -> None:
     """Die by SIGINT's default."""
     os.kill(os.getpid(), signal.SIGINT)
@@ -95,9 +112,10 @@ def be_parent(method: str, folder: str) -> None:
     """Run as a whole program: have children of both kinds until somebody ends it."""
 
     def main() -> Result[None, object]:
-        both = child_process(sleep_with_descendants, [Path(folder)], start_method=method).both(
-            subprocess_child([sys.executable, "-c", _PROGRAM, folder])
+        family = child_process(
+            sleep_with_descendants, [Path(folder)], start_method=method, grace=0.5
         )
+        both = family.both(subprocess_child([sys.executable, "-c", _PROGRAM, folder]))
         return both.use(sleep_on)
 
     run(main)

@@ -12,7 +12,7 @@ from resultflow._collect import (
 from resultflow._do import Bind, do
 from resultflow._result import Err, Ok, Result, ignore, is_err, is_ok
 from resultflow._safe import safe
-from resultflow.child import Child, child_process, subprocess_child
+from resultflow.child import Child, child_process, subprocess_child, watch
 from resultflow.errors import ReleaseFailed, UnwrapError
 from resultflow.exits import Cancelled, Exit, Failed, Raised, Succeeded
 from resultflow.process_edge import run
@@ -49,4 +49,5 @@ __all__ = [
     "safe",
     "subprocess_child",
     "traverse",
+    "watch",
 ]
