@@ -34,10 +34,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose how many examples a property is tried on."""
     settings.load_profile("long" if config.getoption("--long") else "default")
-    # A shell without job control starts background jobs with SIGINT ignored, and every process
-    # that the tests start would inherit that.
+    # A shell without job control starts background jobs with SIGINT and SIGQUIT ignored, nohup
+    # with SIGHUP, and every process that the tests start would inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGQUIT", "SIGHUP", "SIGTERM"):
+        signum = getattr(signal, name, None)
+        if signum is not None and signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

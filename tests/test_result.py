@@ -299,7 +299,7 @@ def test_context_is_for_an_err() -> None:
 def test_context_leaves_the_old_err_as_it_was() -> None:
     """An `Err` that somebody else holds does not change."""
     failed = Err("x")
-    failed.context("mine")
+    assert failed.context("mine") == failed
     assert failed.report().context == ()
 
 

@@ -127,8 +127,7 @@ def test_an_early_return_is_no_exception_to_catch() -> None:
         def inner() -> int:
             return bind(Err("x"))
 
-        inner()
-        raise AssertionError
+        raise AssertionError(inner())
 
     assert block() == Err("x")
 

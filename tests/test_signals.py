@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
 
-from resultflow import Cancelled, Child, Err, Ok, Resource, Result, child_process
+from resultflow import Cancelled, Child, Err, Ok, Resource, Result, child_process, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -173,7 +174,7 @@ def test_a_scope_inside_a_release_is_part_of_it() -> None:
         return Ok(None)
 
     def put(value: str, exit: Exit) -> None:
-        Resource.pure(1).use(inner)
+        assert Resource.pure(1).use(inner) == Ok(None)
         events.append("released")
 
     with pytest.raises(Interrupt):
@@ -240,7 +241,7 @@ def test_a_handler_saved_and_restored_in_a_scope_is_itself() -> None:
     try:
         with Resource.pure(1).open():
             saved = signal.signal(signal.SIGUSR1, second)
-            Resource.pure(2).use(Ok)
+            assert Resource.pure(2).use(Ok) == Ok(2)
             os.kill(os.getpid(), signal.SIGUSR1)
             signal.signal(signal.SIGUSR1, saved)
             os.kill(os.getpid(), signal.SIGUSR1)
@@ -313,6 +314,67 @@ def test_several_raising_handlers_are_chained() -> None:
     assert events == ["released"]
 
 
+@pytest.mark.usefixtures("raising")
+def test_handlers_that_raise_after_an_exception_are_chained() -> None:
+    """The body's exception, and what each of two handlers raised: all can be reached."""
+
+    def put(value: str, exit: Exit) -> None:
+        os.kill(os.getpid(), signal.SIGUSR2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def body(_: str) -> Result[None, str]:
+        msg = "bug"
+        raise ValueError(msg)
+
+    with pytest.raises((Interrupt, KeyboardInterrupt)) as caught:
+        Resource.make(lambda: Ok("a"), put).use(body)
+    chain: list[type] = []
+    exc: BaseException | None = caught.value
+    while exc is not None:
+        chain.append(type(exc))
+        exc = exc.__context__
+    assert sorted(kind.__name__ for kind in chain) == [
+        "Interrupt",
+        "KeyboardInterrupt",
+        "ValueError",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["own context", "the same"])
+def test_what_handlers_raise_is_chained_once(kind: str) -> None:
+    """Behind what an exception was raised from, and never in a circle."""
+    same = Interrupt()
+
+    def handler(signum: int, frame: FrameType | None) -> None:
+        if kind == "the same":
+            raise same
+        nothing: dict[int, int] = {}
+        try:
+            nothing[signum] += 1
+        except KeyError:
+            raise Interrupt from None
+
+    def put(value: str, exit: Exit) -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGUSR2)
+
+    before = [
+        (signum, signal.signal(signum, handler)) for signum in (signal.SIGUSR1, signal.SIGUSR2)
+    ]
+    try:
+        with pytest.raises(Interrupt) as caught:
+            Resource.make(lambda: Ok("a"), put).use(Ok)
+    finally:
+        for signum, handled in before:
+            signal.signal(signum, handled)
+    chain: list[str] = []
+    exc: BaseException | None = caught.value
+    while exc is not None:
+        chain.append(type(exc).__name__)
+        exc = exc.__context__
+    assert chain == (["Interrupt"] if kind == "the same" else ["Interrupt", "KeyError"] * 2)
+
+
 def test_thousands_of_signals_may_wait(received: list[int]) -> None:
     """However many wait, each is delivered, and no recursion limit is met."""
 
@@ -338,8 +400,85 @@ def test_a_scope_may_end_in_another_thread() -> None:
     signal.signal(signal.SIGINT, before)
 
 
-def test_the_third_signal_cuts_a_release_that_hangs() -> None:
-    """Two signals wait; a third, a second after the first, is let into the user's release."""
+def test_the_third_signal_cuts_an_acquire_that_hangs() -> None:
+    """As with a release; what was acquired before is released."""
+    over = threading.Event()
+    released: list[str] = []
+    main = threading.get_ident()
+
+    def send() -> None:
+        while not over.wait(0.4):
+            signal.pthread_kill(main, signal.SIGINT)
+
+    def hang() -> Result[str, str]:
+        threading.Event().wait(60)
+        return Ok("b")
+
+    sender = threading.Thread(target=send)
+    both = Resource.make(lambda: Ok("a"), lambda v, exit: released.append(v)).both(
+        Resource.make(hang, lambda v, exit: released.append(v))
+    )
+    sender.start()
+    begun = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            both.use(Ok)
+    finally:
+        over.set()
+        sender.join()
+    assert time.monotonic() - begun < 30
+    assert released == ["a"]
+
+
+def test_an_equal_handler_is_another_one() -> None:
+    """Handlers are told apart by what they are, not by what they compare equal to."""
+
+    class Equal:
+        def __init__(self) -> None:
+            self.came = 0
+
+        def __call__(self, signum: int, frame: FrameType | None) -> None:
+            self.came += 1
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Equal)
+
+        def __hash__(self) -> int:
+            return 1
+
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        for _ in range(2):
+            handler = Equal()
+            signal.signal(signal.SIGUSR1, handler)
+            assert Resource.pure(1).use(Ok) == Ok(1)
+            assert signal.getsignal(signal.SIGUSR1) is handler
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_handler_is_not_kept() -> None:
+    """What a handler holds is freed with it."""
+
+    class Holder:
+        def handle(self, signum: int, frame: FrameType | None) -> None:
+            pass
+
+    holder = Holder()
+    kept = weakref.ref(holder)
+    before = signal.signal(signal.SIGUSR1, holder.handle)
+    assert Resource.pure(1).use(Ok) == Ok(1)
+    signal.signal(signal.SIGUSR1, before)
+    del holder
+    assert kept() is None
+
+
+@pytest.mark.parametrize("deadline", [None, 600.0])
+def test_the_third_signal_cuts_a_release_that_hangs(deadline: float | None) -> None:
+    """Two signals wait; a third, a second after the first, is let into the user's release.
+
+    One that has a deadline, and so a thread of its own, is left behind.
+    """
     cut: list[str] = []
     released: list[str] = []
     hanging, over = threading.Event(), threading.Event()
@@ -363,8 +502,11 @@ def test_the_third_signal_cuts_a_release_that_hangs() -> None:
 
     sender = threading.Thread(target=send)
     sender.start()
+    hanging_one: Resource[str, object] = Resource.make(lambda: Ok("b"), hang)
+    if deadline is not None:
+        hanging_one = hanging_one.release_within(deadline)
     both = Resource.make(lambda: Ok("a"), lambda v, exit: released.append("other")).both(
-        Resource.make(lambda: Ok("b"), hang)
+        hanging_one
     )
     begun = time.monotonic()
     try:
@@ -374,7 +516,65 @@ def test_the_third_signal_cuts_a_release_that_hangs() -> None:
         over.set()
         sender.join()
     assert time.monotonic() - begun < 30
-    assert (cut, released) == (["hang"], ["other"])
+    assert (cut, released) == (["hang"] if deadline is None else [], ["other"])
+
+
+@pytest.mark.parametrize("name", ["SIGCHLD", "SIGIO", "SIGWINCH", "SIGALRM", "SIGPROF"])
+def test_every_handler_waits(name: str) -> None:
+    """Whichever signal a handler is for, it does not run inside an acquire."""
+    signum = signal.Signals[name]
+    came: list[int] = []
+    before = signal.signal(signum, lambda signum, _: came.append(signum))
+    seen_in: list[int] = []
+
+    def get() -> Result[str, str]:
+        os.kill(os.getpid(), signum)
+        seen_in.append(len(came))
+        return Ok("value")
+
+    try:
+        assert Resource.make(get, lambda v, exit: None).use(Ok) == Ok("value")
+    finally:
+        signal.signal(signum, before)
+    assert (seen_in, came) == ([0], [signum])
+
+
+def test_a_timer_does_not_cut_a_release(received: list[int]) -> None:
+    """Only signals that ask the program to end are counted: a hundred others wait."""
+    cut: list[str] = []
+
+    def put(value: str, exit: Exit) -> None:
+        end = time.monotonic() + 1.2
+        os.kill(os.getpid(), signal.SIGINT)
+        while time.monotonic() < end:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            threading.Event().wait(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+        cut.append("to its end")
+
+    with pytest.raises(KeyboardInterrupt):
+        Resource.make(lambda: Ok("a"), put).use(Ok)
+    assert cut == ["to its end"]
+    assert len(received) > 5
+
+
+def test_signals_of_an_earlier_stretch_do_not_count() -> None:
+    """Two signals that waited and were delivered are not added to the next one, later."""
+    events: list[str] = []
+
+    def put(value: str, exit: Exit) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        events.append("released")
+
+    resource = Resource.make(lambda: Ok("a"), put)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            resource.use(Ok)
+        threading.Event().wait(0.6)
+    with pytest.raises(KeyboardInterrupt):
+        resource.use(Ok)
+    assert events == ["released"] * 3
 
 
 def test_a_child_forked_in_an_acquire_can_be_terminated() -> None:
@@ -385,7 +585,9 @@ def test_a_child_forked_in_an_acquire_can_be_terminated() -> None:
         pid = os.fork()
         if pid == 0:
             # The child has a scope of its own, as any child that uses the library would.
-            Resource.pure(1).use(lambda _: Ok(os.write(writer, b"up")).and_then(lambda _: rest()))
+            scope = Resource.pure(1)
+            ended = scope.use(lambda _: Ok(os.write(writer, b"up")).and_then(lambda _: rest()))
+            ignore(ended, reason="the process ends in it")
         return Ok(pid)
 
     def rest() -> Result[None, str]:

@@ -16,7 +16,7 @@ from resultflow.child import Child, child_process, subprocess_child, watch
 from resultflow.errors import ReleaseFailed, UnwrapError
 from resultflow.exits import Cancelled, Exit, Failed, Raised, Succeeded
 from resultflow.process_edge import run
-from resultflow.resource import Resource
+from resultflow.resource import Close, Resource
 
 __version__ = "0.1.0"
 
@@ -24,6 +24,7 @@ __all__ = [
     "Bind",
     "Cancelled",
     "Child",
+    "Close",
     "Err",
     "Exit",
     "Failed",

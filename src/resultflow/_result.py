@@ -502,11 +502,12 @@ def _missing(cls: type, meant: str) -> TypeError:
     return TypeError(f"{cls.__name__}() needs its value: write {meant} where there is none to say")
 
 
-def _result(made: R, maker: str) -> R:
-    """Pass a Result on; refuse anything else that a callback gave."""
-    if isinstance(made, ResultBase):
-        return made
-    raise TypeError(f"{maker} must give a Result, not {made!r}: wrap it in Ok(...) or Err(...)")
+def _check_result(made: object, maker: str) -> None:
+    """Refuse what a callback or a caller gave, when it is no Result."""
+    if not isinstance(made, ResultBase):
+        raise TypeError(
+            f"{maker} must give a Result, not {made!r}: wrap it in Ok(...) or Err(...)"
+        )
 
 
 @final
@@ -612,22 +613,24 @@ class Ok(ResultBase[T_co, "Never"]):
         return self
 
     def flatten(self: Ok[R]) -> R:
-        return _result(self.value, "Ok(...).flatten()")
+        _check_result(self.value, "Ok(...).flatten()")
+        return self.value
 
     def transpose(self: Ok[U | None]) -> Ok[U] | None:
         return None if self.value is None else cast("Ok[U]", self)
 
     def and_(self, result: R) -> R:
-        return _result(result, "and_(result)")
+        _check_result(result, "and_(result)")
+        return result
 
     def and_then(self, f: Callable[[T_co], R]) -> R:
         made = f(self.value)
-        if isinstance(made, ResultBase):
-            return made
-        return _result(made, f"and_then({name_of(f)})")
+        if not isinstance(made, ResultBase):
+            _check_result(made, f"and_then({name_of(f)})")
+        return made
 
     def or_(self, result: ResultBase[object, object]) -> Ok[T_co]:
-        _result(result, "or_(result)")
+        _check_result(result, "or_(result)")
         return self
 
     def or_else(self, f: Callable[[Never], object]) -> Ok[T_co]:  # noqa: ARG002
@@ -829,17 +832,20 @@ class Err(ResultBase["Never", E_co]):
         return self
 
     def and_(self, result: ResultBase[object, object]) -> Err[E_co]:
-        _result(result, "and_(result)")
+        _check_result(result, "and_(result)")
         return self
 
     def and_then(self, f: Callable[[Never], object]) -> Err[E_co]:  # noqa: ARG002
         return self
 
     def or_(self, result: R) -> R:
-        return _result(result, "or_(result)")
+        _check_result(result, "or_(result)")
+        return result
 
     def or_else(self, f: Callable[[E_co], R]) -> R:
-        return _result(f(self.error), f"or_else({name_of(f)})")
+        made = f(self.error)
+        _check_result(made, f"or_else({name_of(f)})")
+        return made
 
     def catch(
         self, kind: type[F] | tuple[type[F], ...], handler: Callable[[F], U]
@@ -955,7 +961,7 @@ def ignore(result: ResultBase[object, object], *, reason: str) -> None:
 
     .. versionadded:: 0.1.0
     """
-    _result(result, "what ignore() is given")
+    _check_result(result, "what ignore() is given")
     if not reason.strip():
         raise ValueError(f"reason={reason!r} says nothing: write why this Result may be dropped")
 

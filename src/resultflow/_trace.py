@@ -36,6 +36,7 @@ __all__ = [
     "capture",
     "chain",
     "entries",
+    "frames_of",
     "resolved",
     "text_of",
 ]
@@ -136,7 +137,7 @@ def chain(older: History | None, new: Iterable[Entry]) -> History | None:
     return older
 
 
-def _frames(traceback: TracebackType | None) -> list[RawFrame]:
+def frames_of(traceback: TracebackType | None) -> list[RawFrame]:
     """List the frames of a traceback, the one that raised first."""
     frames: list[RawFrame] = []
     while traceback is not None:
@@ -164,7 +165,7 @@ def capture(exc: BaseException, traceback: TracebackType | None) -> History | No
         exc.__context__ = None
     held = _held_by(exc)
     history = _capture_held(exc, held, outer) if held else None
-    for frame in _frames(traceback):
+    for frame in frames_of(traceback):
         history = (history, frame)
     return history
 
@@ -176,7 +177,7 @@ def _capture_held(
     histories: dict[int, History | None] = {id(exc): None, id(outer): None}
     for other in held:  # which grows meanwhile
         if id(other) not in histories:
-            histories[id(other)] = chain(None, _frames(other.__traceback__))
+            histories[id(other)] = chain(None, frames_of(other.__traceback__))
             other.__traceback__ = None
             if other.__context__ is outer:
                 other.__context__ = None
@@ -404,7 +405,7 @@ def _nested(said: str, report: Report) -> Iterator[str]:
 def _report_of(failure: object) -> Report:
     """Report on a suppressed failure: an `Err` has its report, an exception its traceback."""
     if isinstance(failure, BaseException):
-        return Report.of(failure, chain(None, _frames(failure.__traceback__)))
+        return Report.of(failure, chain(None, frames_of(failure.__traceback__)))
     report = getattr(failure, "report", None)
     made: object = report() if callable(report) else None
     return made if isinstance(made, Report) else Report(failure, ())

@@ -1,6 +1,6 @@
 """The library's own errors: values that its Results hold, and the exceptions it raises.
 
-Error *values* are frozen attrs classes (`ReleaseFailed`, `ChildNotStarted`, `ChildDied`);
+Error *values* are frozen attrs classes (`ReleaseFailed`, `ReleaseTimedOut`, `ChildDied`, ...);
 *exceptions* are for bugs (`UnwrapError`) and for signals (`SignalReceived`).
 """
 
@@ -22,8 +22,10 @@ __all__ = [
     "ChildNotStarted",
     "ItemLost",
     "ReleaseFailed",
+    "ReleaseTimedOut",
     "ReportedError",
     "SignalReceived",
+    "TimedOut",
     "Unpicklable",
     "UnwrapError",
 ]
@@ -81,6 +83,26 @@ class ReleaseFailed(Shown, Generic[R_co]):
 
 
 @attrs.frozen(repr=False)
+class ReleaseTimedOut(Shown):
+    """A release took longer than `resultflow.Resource.release_within` gave it.
+
+    It was left behind, in a thread of its own; the trace of its `Err` tells where it was then.
+
+    Attributes:
+        name: the name of the release.
+        seconds: the time that it had.
+
+    >>> ReleaseTimedOut("Connection.close", 5.0)
+    ReleaseTimedOut(name='Connection.close', seconds=5.0)
+
+    .. versionadded:: 0.1.0
+    """
+
+    name: str
+    seconds: float
+
+
+@attrs.frozen(repr=False)
 class ChildNotStarted(Shown):
     """A child process could not be started.
 
@@ -109,7 +131,8 @@ class ChildDied(Shown):
 
     Attributes:
         name: the name given to the child.
-        exitcode: its exit status, or minus the number of the signal it died by.
+        exitcode: its exit status, minus the number of the signal it died by, or
+            `resultflow.Child.UNKNOWN` (511) where somebody else took it.
 
     >>> ChildDied("log server", -9)
     ChildDied(name='log server', exitcode=-9)
@@ -119,6 +142,22 @@ class ChildDied(Shown):
 
     name: str
     exitcode: int
+
+
+@attrs.frozen(repr=False)
+class TimedOut(Shown):
+    """What `resultflow.aio.timeout` was given took longer than it allowed, and was cancelled.
+
+    Attributes:
+        seconds: the time that it had.
+
+    >>> TimedOut(0.5)
+    TimedOut(seconds=0.5)
+
+    .. versionadded:: 0.1.0
+    """
+
+    seconds: float
 
 
 @attrs.frozen(repr=False)

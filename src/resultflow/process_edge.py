@@ -158,7 +158,7 @@ class _Edge:
 
     def _forget(self) -> None:
         """In a forked child: the edge is its parent's, and so are the handlers."""
-        _signals.observe(None)
+        _signals.unobserve(self._observe)
         for signum in _STOPPING:
             handler = signal.getsignal(signum)
             if handler == self._handle:  # pragma: no branch (few forks are measured)
