@@ -15,7 +15,7 @@ from resultflow._safe import safe
 from resultflow.child import Child, child_process, subprocess_child, watch
 from resultflow.errors import ReleaseFailed, UnwrapError
 from resultflow.exits import Cancelled, Exit, Failed, Raised, Succeeded
-from resultflow.process_edge import run
+from resultflow.process_edge import entrypoint, notify_ready, run
 from resultflow.resource import Close, Resource
 
 __version__ = "0.1.0"
@@ -41,10 +41,12 @@ __all__ = [
     "combine",
     "combine_all",
     "do",
+    "entrypoint",
     "first_ok",
     "ignore",
     "is_err",
     "is_ok",
+    "notify_ready",
     "partition",
     "run",
     "safe",

@@ -2,105 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.children import lives, until
+from tests.process.programs import BUFFERED, Program
 
 from resultflow import Resource, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-ROOT = Path(__file__).parents[2]
-BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 SIGNALS = pytest.mark.parametrize(
     "signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda signum: signum.name
 )
-
-PRELUDE = """
-import atexit, faulthandler, os, pathlib, signal, subprocess, sys, threading, time
-from resultflow import *
-from resultflow.errors import *
-
-def say(*words):
-    print(*words, flush=True)
-
-def tell(value, exit):
-    say("released", type(exit).__name__, getattr(exit, "signum", ""))
-
-def told(name="value"):
-    return Resource.make(lambda: Ok(name), tell)
-
-def forever():
-    while True:
-        time.sleep(600)
-"""
-
-
-class Program:
-    """A program under `run`, started and watched."""
-
-    def __init__(self, tmp_path: Path, main: str, ending: str, ignored: int | None) -> None:
-        script = tmp_path / "program.py"
-        body = textwrap.indent(textwrap.dedent(main), "    ")
-        script.write_text(f"{PRELUDE}\ndef main():\n{body}\n\n{ending}\n")
-        argv = [sys.executable, str(script)]
-        if ignored is not None:
-            argv = ["sh", "-c", f'trap \'\' {int(ignored)}; exec "$0" "$1"', *argv]
-        self.process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=BUFFERED,
-        )
-        self.out = ""
-        self.err = ""
-
-    def read_line(self) -> str:
-        """Wait for the program's next line."""
-        assert self.process.stdout is not None
-        line = str(self.process.stdout.readline())
-        self.out += line
-        return line.strip()
-
-    def answer(self) -> None:
-        """Let the program go on."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def end(self, timeout: float = 60.0) -> int:
-        """Wait for the program's end, and give its status."""
-        out, self.err = self.process.communicate(timeout=timeout)
-        self.out += out
-        return int(self.process.returncode)
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
-    """Start programs; none outlives the test."""
-    programs: list[Program] = []
-
-    def begin(main: str, ending: str = "run(main)", ignored: int | None = None) -> Program:
-        programs.append(Program(tmp_path, main, ending, ignored))
-        return programs[-1]
-
-    yield begin
-    for program in programs:
-        program.process.kill()
-        program.process.communicate()
 
 
 def test_ok_exits_zero(start: Callable[..., Program]) -> None:
@@ -182,38 +101,6 @@ def test_system_exit_keeps_its_code(
     assert text in program.err
 
 
-@SIGNALS
-def test_a_signal_releases_and_kills(
-    start: Callable[..., Program], signum: signal.Signals
-) -> None:
-    """SIGINT, SIGTERM, SIGHUP: the release sees which, and the process dies by that signal."""
-    program = start("return told().use(lambda _: (say('up'), forever()))")
-    program.read_line()
-    program.process.send_signal(signum)
-    assert program.end() == -signum
-    assert program.out.splitlines()[1:] == [f"released Cancelled {signum}"]
-    assert program.err == ""
-
-
-@SIGNALS
-def test_an_ignored_signal_stays_ignored(
-    start: Callable[..., Program], signum: signal.Signals
-) -> None:
-    """What the parent ignores (nohup) does not reach the program."""
-    program = start(
-        """
-        say('up')
-        sys.stdin.readline()
-        return Ok(None)
-        """,
-        ignored=signum,
-    )
-    program.read_line()
-    program.process.send_signal(signum)
-    program.answer()
-    assert program.end() == 0
-
-
 def test_a_handler_of_the_program_stays(start: Callable[..., Program]) -> None:
     """A signal that the program handles is the program's business."""
     program = start(
@@ -265,27 +152,6 @@ def test_a_program_may_end_well_by_a_signal(start: Callable[..., Program]) -> No
     assert program.end() == 0
 
 
-def test_a_second_signal_does_not_cut_the_release(start: Callable[..., Program]) -> None:
-    """The release runs to its end; the process dies by the first signal."""
-    program = start(
-        """
-        def put(value, exit):
-            say('releasing')
-            sys.stdin.readline()
-            say('released')
-        return Resource.make(lambda: Ok(1), put).use(lambda _: (say('up'), forever()))
-        """
-    )
-    assert program.read_line() == "up"
-    program.process.send_signal(signal.SIGTERM)
-    assert program.read_line() == "releasing"
-    program.process.send_signal(signal.SIGTERM)
-    program.answer()
-    assert program.end() == -signal.SIGTERM
-    assert program.out.splitlines()[-1] == "released"
-    assert program.err == ""
-
-
 def test_an_error_behind_a_signal_is_shown(start: Callable[..., Program]) -> None:
     """A release that fails on the way out is reported, and so is a bug that a signal followed."""
     program = start(
@@ -307,135 +173,6 @@ def test_an_error_behind_a_signal_is_shown(start: Callable[..., Program]) -> Non
     )
     assert program.end() == -signal.SIGTERM
     assert "ZeroDivisionError" in program.err
-
-
-HANGS = {
-    "non-daemon thread": "threading.Thread(target=forever, name='stuck').start()",
-    "executor": """
-        from concurrent.futures import ThreadPoolExecutor
-        ThreadPoolExecutor(thread_name_prefix='stuck').submit(forever)""",
-    "atexit callback": "atexit.register(forever)",
-}
-
-
-@pytest.mark.parametrize("how", HANGS)
-@pytest.mark.parametrize(
-    ("end", "status"), [("Ok(None)", 1), ("Err('x')", 42), ("sys.exit(7)", 7)]
-)
-def test_what_hangs_at_exit_is_cut_off(
-    start: Callable[..., Program], how: str, end: str, status: int
-) -> None:
-    """A thread, an executor or a callback that never ends: after grace the process exits.
-
-    An Err keeps its status and its report; a success that had to be cut off is none.
-    """
-    begun = time.monotonic()
-    program = start(
-        f"{textwrap.dedent(HANGS[how])}\nsay('kept')\nreturn {end}",
-        "run(main, exit_code=lambda error: 42, grace=0.5)",
-    )
-    assert program.end() == status
-    assert time.monotonic() - begun < 20
-    assert program.out == "kept\n"
-    assert "0.5 s are over and this process has not ended" in program.err
-    assert "forever" in program.err
-
-
-def test_a_process_in_c_code_is_ended_too(start: Callable[..., Program]) -> None:
-    """A hang in C with the interpreter's lock held at exit ends a second after grace."""
-    program = start(
-        """
-        import re
-        atexit.register(re.match, '(a+)+$', 'a' * 60 + 'b')
-        return Err('x')
-        """,
-        "run(main, grace=0.3)",
-    )
-    assert program.end() == 1
-    assert "resultflow: 'x'" in program.err
-    assert "Timeout" in program.err
-
-
-def test_a_release_that_hangs_after_a_signal_is_cut_off(start: Callable[..., Program]) -> None:
-    """From the signal on the time is bounded: the process dies by it, naming the place."""
-    program = start(
-        """
-        def stuck_release(value, exit):
-            say('releasing')
-            forever()
-        return Resource.make(lambda: Ok(1), stuck_release).use(lambda _: (say('up'), forever()))
-        """,
-        "run(main, grace=0.5)",
-    )
-    program.read_line()
-    program.process.send_signal(signal.SIGTERM)
-    assert program.end() == -signal.SIGTERM
-    assert "stuck_release" in program.err
-
-
-def test_the_third_signal_ends_the_wait(start: Callable[..., Program]) -> None:
-    """While the exit waits for a thread, a third Ctrl-C ends the process at once."""
-    program = start(
-        """
-        threading.Thread(target=forever).start()
-        say('up')
-        forever()
-        """,
-        "run(main, grace=600)",
-    )
-    program.read_line()
-    begun = time.monotonic()
-    while program.process.poll() is None:
-        assert time.monotonic() - begun < 60
-        program.process.send_signal(signal.SIGINT)
-        threading.Event().wait(0.2)
-    assert program.end() == -signal.SIGINT
-    assert "asked a third time" in program.err
-
-
-def test_a_signal_after_main_changes_nothing(start: Callable[..., Program]) -> None:
-    """While the exit waits for a thread, a signal is counted; the status stays main's own."""
-    program = start(
-        """
-        threading.Thread(target=sys.stdin.readline).start()
-        say('up')
-        atexit.register(say, 'atexit')
-        return Ok(None)
-        """
-    )
-    program.read_line()
-    # Main may not have returned yet: it has when the watch over the exit has been started.
-    tasks = Path("/proc", str(program.process.pid), "task")
-    until(lambda: len(list(tasks.iterdir())) >= 3, "main has returned")
-    program.process.send_signal(signal.SIGTERM)
-    program.answer()
-    assert (program.end(), program.err) == (0, "")
-    assert program.out.split() == ["up", "atexit"]
-
-
-@pytest.mark.parametrize(
-    ("acquire", "release"),
-    [("hang", "lambda value, exit: None"), ("lambda: Ok(1)", "lambda value, exit: hang()")],
-    ids=["acquire", "release"],
-)
-def test_a_scope_that_hangs_is_bounded_from_the_signal_on(
-    start: Callable[..., Program], acquire: str, release: str
-) -> None:
-    """A signal that has to wait for an acquire or a release starts the bound all the same."""
-    program = start(
-        f"""
-        def hang():
-            say('up')
-            forever()
-        return Resource.make({acquire}, {release}).use(lambda value: Ok(value))
-        """,
-        "run(main, grace=0.5)",
-    )
-    program.read_line()
-    program.process.send_signal(signal.SIGTERM)
-    assert program.end() == -signal.SIGTERM
-    assert "0.5 s are over" in program.err
-    assert "hang" in program.err
 
 
 @pytest.mark.parametrize(
@@ -496,15 +233,18 @@ def test_a_plain_forked_child_has_the_systems_actions(start: Callable[..., Progr
     program = start(
         """
         import multiprocessing
-        child = multiprocessing.get_context('fork').Process(target=forever)
+        child = multiprocessing.get_context('fork').Process(target=lambda: (say('up'), forever()))
         child.start()
+        sys.stdin.readline()
         child.terminate()
         child.join()
         say(child.exitcode)
         return Ok(None)
         """
     )
-    assert (program.end(), program.out, program.err) == (0, "-15\n", "")
+    program.read_until("up")
+    program.answer()
+    assert (program.end(), program.out, program.err) == (0, "up\n-15\n", "")
 
 
 def test_a_child_may_have_an_edge_of_its_own(start: Callable[..., Program]) -> None:
@@ -521,25 +261,6 @@ def test_a_child_may_have_an_edge_of_its_own(start: Callable[..., Program]) -> N
     assert (program.end(), program.out.split()) == (0, ["1", "parent"])
 
 
-def test_a_full_standard_error_does_not_keep_the_process(tmp_path: Path) -> None:
-    """Nobody reads the reports: they are cut, and the process ends with its status."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    try:
-        while True:
-            os.write(writer, b"x" * 4096)
-    except BlockingIOError:
-        os.set_blocking(writer, True)
-    script = tmp_path / "program.py"
-    script.write_text("from resultflow import *\nrun(lambda: Err('x' * 100_000), grace=1)")
-    done = subprocess.run(
-        [sys.executable, str(script)], stderr=writer, check=False, timeout=60, env=BUFFERED
-    )
-    os.close(writer)
-    os.close(reader)
-    assert done.returncode == 1
-
-
 def test_run_inside_a_scope_is_refused() -> None:
     """It would end the process before the release of what is held."""
     with (
@@ -547,43 +268,6 @@ def test_run_inside_a_scope_is_refused() -> None:
         pytest.raises(RuntimeError, match="while a resource is open"),
     ):
         run(lambda: pytest.fail("main ran"))
-
-
-def test_children_do_not_keep_a_dead_process(start: Callable[..., Program]) -> None:
-    """A multiprocessing child that nobody ends is named, killed, and not waited for."""
-    program = start(
-        """
-        import multiprocessing
-        child = multiprocessing.get_context('fork').Process(target=forever)
-        child.start()
-        say(child.pid)
-        return Err('x')
-        """,
-        "run(main, exit_code=lambda error: 42, grace=0.5)",
-    )
-    child = int(program.read_line())
-    assert program.end() == 42
-    assert f"multiprocessing child, pid {child}, is not joined" in program.err
-    until(lambda: not lives(child), "the child is gone")
-
-
-def test_a_child_resource_that_is_held_is_killed(start: Callable[..., Program]) -> None:
-    """A child whose scope hangs in another release is named and killed with its group."""
-    program = start(
-        """
-        def put(value, exit):
-            forever()
-        stuck = Resource.make(lambda: Ok(1), put)
-        both = subprocess_child(['sleep', '600'], name='sleeper').both(stuck)
-        return both.use(lambda pair: (say(pair[0].pid), forever()))
-        """,
-        "run(main, grace=0.5)",
-    )
-    child = int(program.read_line())
-    program.process.send_signal(signal.SIGTERM)
-    assert program.end() == -signal.SIGTERM
-    assert f"child 'sleeper', pid {child}, is not released" in program.err
-    until(lambda: not lives(child), "the child is gone")
 
 
 def test_output_is_flushed(start: Callable[..., Program]) -> None:
@@ -612,7 +296,7 @@ def test_output_that_cannot_be_written_is_no_success(tmp_path: Path) -> None:
             timeout=60,
         )
     assert done.returncode == 120
-    assert "standard output is lost" in done.stderr
+    assert "what was written to sys.stdout is lost" in done.stderr
 
 
 def test_a_reader_that_is_gone_does_not_block(start: Callable[..., Program]) -> None:
@@ -666,3 +350,130 @@ def test_run_belongs_in_the_main_thread() -> None:
     thread.start()
     thread.join()
     assert "call it in the main thread" in str(errors[0])
+
+
+def test_a_report_goes_to_the_hook(start: Callable[..., Program]) -> None:
+    """The hook gets the Report of an Err, or the exception, in place of standard error."""
+    program = start(
+        "return Err('no database').context('starting')",
+        "run(main, report=lambda report: say(report.error, *report.context))",
+    )
+    assert (program.end(), program.out, program.err) == (1, "no database starting\n", "")
+    program = start("1 // 0", "run(main, report=lambda exc: say(type(exc).__name__))")
+    assert (program.end(), program.out, program.err) == (1, "ZeroDivisionError\n", "")
+
+
+@pytest.mark.parametrize("how", ["1 // 0", "sys.exit(0)", "os.kill(os.getpid(), 15) or 1 // 0"])
+def test_a_hook_that_breaks_hides_nothing(start: Callable[..., Program], how: str) -> None:
+    """The report goes to standard error, the hook's own error after it, and the status stays."""
+    program = start(
+        "return Err('no database')",
+        f"run(main, exit_code=lambda error: 42, report=lambda report: {how})",
+    )
+    assert program.end() == 42
+    shown, _, broken = program.err.partition("Traceback")
+    assert shown.startswith("resultflow: 'no database'")
+    assert "ZeroDivisionError" in broken or "SystemExit" in shown + broken
+
+
+def test_a_hook_that_hangs_is_cut_off(start: Callable[..., Program]) -> None:
+    """The hook runs within the bound; the status is what main had earned until then."""
+    program = start(
+        "return Err('no database')", "run(main, grace=0.3, report=lambda report: forever())"
+    )
+    assert program.end() == 1
+    assert "0.3 s are over" in program.err
+
+
+def test_what_a_signal_hides_goes_to_the_hook(start: Callable[..., Program]) -> None:
+    """A release that fails on the way out, also beside a SystemExit, is for the hook too."""
+    hook = "run(main, report=lambda exc: say(*exc.__notes__))"
+    program = start(
+        """
+        stuck = Resource.make(lambda: Ok(1), lambda value, exit: Err('not flushed'))
+        return stuck.use(lambda _: sys.exit(0))
+        """,
+        hook,
+    )
+    assert (program.end(), program.err) == (1, "")
+    assert "not flushed" in program.out
+
+
+def test_a_closed_standard_error_gets_into_no_file(
+    start: Callable[..., Program], tmp_path: Path
+) -> None:
+    """Where descriptor 2 was closed at the start, the file that has it now is left alone."""
+    program = start(
+        """
+        threading.Thread(target=forever).start()
+        return Err('no database')
+        """,
+        f"""
+        stranger = os.open({str(tmp_path / "stranger")!r}, os.O_WRONLY | os.O_CREAT)
+        say(stranger)
+        run(main, grace=0.3)
+        """,
+        ["sh", "-c", 'exec "$@" 2>&-', "sh"],
+    )
+    assert (program.end(), program.out) == (1, "2\n")
+    assert (tmp_path / "stranger").read_text() == ""
+
+
+def test_a_standard_error_that_was_closed_is_silent(start: Callable[..., Program]) -> None:
+    """A program that has closed descriptor 2 itself ends as it should, without reports."""
+    program = start("return Err('no database')", "os.close(2)\nrun(main)")
+    assert (program.end(), program.err) == (1, "")
+
+
+def test_a_file_takes_reports_behind_what_it_has(
+    start: Callable[..., Program], tmp_path: Path
+) -> None:
+    """With standard error in a file, reports and SIGQUIT's stacks come after what is there."""
+    into_file = ["sh", "-c", 'exec "$@" 2>>"$0"', str(tmp_path / "err")]
+    program = start("return Err('no database')", prefix=into_file)
+    assert program.end() == 1
+    program = start("say('up')\nforever()", prefix=into_file)
+    program.read_line()
+    program.process.send_signal(signal.SIGQUIT)
+    assert program.end() == -signal.SIGQUIT
+    written = (tmp_path / "err").read_text()
+    assert written.startswith("resultflow: 'no database'")
+    assert "Stack (most recent call first):" in written
+    assert "resultflow: SIGQUIT" in written
+
+
+def test_a_reader_that_has_gone_is_no_traceback(start: Callable[..., Program]) -> None:
+    """`program | head`: an Ok whose output nobody took exits 120, with one line."""
+    program = start("sys.stdin.readline()\nprint('lost')\nreturn Ok(None)")
+    assert program.process.stdout is not None
+    program.process.stdout.close()
+    program.process.stdout = None
+    program.answer()
+    assert program.end() == 120
+    assert program.err == (
+        "resultflow: what was written to sys.stdout is lost: [Errno 32] Broken pipe\n"
+    )
+
+
+def test_a_stream_that_breaks_loses_only_itself(start: Callable[..., Program]) -> None:
+    """A `sys.stdout` of the program's that raises anything is lost output, and no crash."""
+    program = start(
+        """
+        class Broken:
+            def flush(self):
+                1 // 0
+        sys.stdout = Broken()
+        return Ok(None)
+        """
+    )
+    assert program.end() == 120
+    assert program.err.splitlines() == [
+        "resultflow: what was written to sys.stdout is lost: integer division or modulo by zero"
+    ]
+
+
+def test_run_inside_run_is_refused(start: Callable[..., Program]) -> None:
+    """The inner one would end the process under the outer one's hands."""
+    program = start("run(lambda: Ok(None))")
+    assert program.end() == 1
+    assert "run was called inside run: call that main itself, and return its Result" in program.err
