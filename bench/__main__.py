@@ -181,6 +181,33 @@ def scope_by_stack() -> Result[bool, str]:
         return body(stack.enter_context(LOCK))
 
 
+def scope_by_open() -> Result[bool, str]:
+    """Acquire, use and release with `Resource.open`."""
+    with resource.open() as lock:
+        return body(lock)
+
+
+ten = Resource.all_of([resource] * 10)
+
+
+def ten_by_resource() -> object:
+    """Hold ten by one `Resource`."""
+    return ten.use(lambda locks: body(locks[0]))
+
+
+def ten_by_stack() -> object:
+    """Hold ten by one `ExitStack`."""
+    with ExitStack() as stack:
+        locks = [stack.enter_context(LOCK) for _ in range(10)]
+        return body(locks[0])
+
+
+def ten_by_class() -> object:
+    """Hold ten by ten context managers."""
+    with LOCK, LOCK, LOCK, LOCK, LOCK, LOCK, LOCK, LOCK, LOCK, LOCK as lock:
+        return body(lock)
+
+
 GROUPS = {
     "five steps, all of them Ok": [
         Rival("if isinstance(r, Err): return r", lambda: by_hand(10)),
@@ -210,6 +237,12 @@ GROUPS = {
         Rival("with, a class", scope_by_class),
         Rival("with, a @contextmanager", scope_by_generator),
         Rival("with, an ExitStack", scope_by_stack),
+        Rival("with, Resource.open", scope_by_open),
+    ],
+    "ten of them": [
+        Rival("with, a class", ten_by_class),
+        Rival("Resource.all_of, use", ten_by_resource),
+        Rival("with, an ExitStack", ten_by_stack),
     ],
 }
 
