@@ -149,8 +149,7 @@ def test_an_early_return_is_no_exception_to_catch() -> None:
         async def inner() -> int:
             return bind(await parse("x"))
 
-        await inner()
-        raise AssertionError
+        raise AssertionError(await inner())
 
     assert asyncio.run(block()) == Err("'x' is no number")
 
