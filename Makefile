@@ -30,7 +30,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PYTHON=python3.13 chooses the interpreter of the environment, otherwise python3;"
-	@echo "  DEMO=, SOAK=, MATRIX=, BENCH=, PYTEST= and LOCK= are handed on as arguments."
+	@echo "  DEMO=, SOAK=, MATRIX=, BENCH=, INJECT=, MODES=, PYTHONS=, PYTEST= and LOCK= are handed"
+	@echo "  on as arguments."
 
 .PHONY: env
 env: $(READY) ## set up .venv from the pinned requirements
@@ -61,7 +62,7 @@ lint: env ## ruff: every rule that has no reason against it, and the format
 	$(RUN) ruff format --check
 
 .PHONY: types
-types: env ## mypy strict, then pyright strict
+types: env ## mypy strict with our plugin, then pyright strict
 	$(RUN) mypy
 	$(RUN) pyright
 
@@ -69,8 +70,13 @@ types: env ## mypy strict, then pyright strict
 layers: env ## import-linter: no import upwards, no module without a floor
 	.venv/bin/lint-imports --no-cache --no-logo
 
+.PHONY: check
+check: env ## resultflow check: what needs no types (legacy.py has what the story is about)
+	.venv/bin/resultflow check --exclude legacy.py --exclude 'tests/plugin/*' \
+	  src tests examples bench conftest.py
+
 .PHONY: test
-test: lint types layers ## all of the above, then pytest with branch coverage
+test: lint types layers check ## all of the above, then pytest with branch coverage
 	$(RUN) coverage erase
 	$(RUN) coverage run -m pytest $(PYTEST)
 	$(RUN) coverage combine --quiet
@@ -93,6 +99,22 @@ matrix: env ## every signal at every moment, both spellings (MATRIX=--help)
 bench: env ## ratios against peers and bare Python (BENCH=--help)
 	$(RUN) bench $(BENCH)
 
+.PHONY: growth
+growth: env ## what one of 500, 5,000, 50,000 composed resources costs
+	$(RUN) bench.growth
+
+.PHONY: inject
+inject: env ## interrupt resources and their peers at every place (INJECT=--help)
+	$(RUN) bench.injection $(INJECT)
+
+.PHONY: pythons
+pythons: env ## the runtime's tests and interrupts on every Python that is here (PYTHONS=--help)
+	$(RUN) bench.pythons $(PYTHONS)
+
+.PHONY: modes
+modes: env ## the plugin's cases in every mode of mypy (MODES=--help)
+	.venv/bin/python tests/plugin/modes.py $(MODES)
+
 .PHONY: lock
 lock: env ## write requirements/dev.txt anew from pyproject.toml (LOCK=--upgrade for newer pins)
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -101,6 +123,6 @@ lock: env ## write requirements/dev.txt anew from pyproject.toml (LOCK=--upgrade
 
 .PHONY: clean
 clean: ## remove all that was made: environment, caches, output
-	rm -rf .venv .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist out
+	rm -rf .venv .pythons .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist out
 	rm -rf src/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

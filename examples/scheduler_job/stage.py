@@ -312,9 +312,10 @@ class Stage:
         for lane in self.lanes:
             for event in lane.watch.look():
                 self.console.say(in_words(event), lane=lane.spelling, at=event.at)
-            match lane.supervisord.check():
-                case Err() as died:
-                    return died
+            alive = lane.supervisord.check()
+            match alive:
+                case Err():
+                    return alive
                 case Ok():
                     pass
         return Ok(None)
@@ -325,9 +326,10 @@ class Stage:
         """Look on until something has happened, or for `at_most` seconds: did it happen?"""
         began, said = time.monotonic(), 0.0
         while True:
-            match self.look():
-                case Err() as died:
-                    return died
+            looked = self.look()
+            match looked:
+                case Err():
+                    return looked
                 case Ok():
                     pass
             waited, done = time.monotonic() - began, happened()

@@ -1,0 +1,122 @@
+"""The settings in `[tool.resultflow]` of `pyproject.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Settings", "SettingsError", "load"]
+
+
+class SettingsError(Exception):
+    """What `[tool.resultflow]` says cannot be."""
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, str) for item in cast("list[object]", value)
+    )
+
+
+class Settings(NamedTuple):
+    """What a project says about the checks; a pattern is a dotted name, with `*` for any part."""
+
+    strict: bool = False
+    may_drop_: tuple[str, ...] = ()
+    context_managers: tuple[str, ...] = ()
+    may_unwrap_: tuple[str, ...] = ()
+
+    def may_drop(self, receiver: str) -> bool:
+        """Tell whether a callable may be given one that returns a Result, and drop it."""
+        return _is_named(receiver, (*_LOOKS_ONLY, *self.may_drop_))
+
+    def is_context_manager(self, decorator: str) -> bool:
+        """Tell whether a decorator makes a context manager of a generator function."""
+        return _is_named(decorator, (*_CONTEXT_MANAGERS, *self.context_managers))
+
+    def manager_words(self) -> set[bytes]:
+        """Give the words of which a file that uses such a decorator has one."""
+        names = (*_CONTEXT_MANAGERS, *self.context_managers)
+        return {name.rpartition(".")[2].strip("*").encode() for name in names}
+
+    def may_unwrap(self, module: str, path: str) -> bool:
+        """Tell whether a module is a test, or another place where an exception is right."""
+        place, here = Path(path), Path.cwd()
+        if place.is_relative_to(here):
+            place = place.relative_to(here)
+        return _is_named(module, (*_TESTS, *self.may_unwrap_)) or "tests" in place.parts
+
+    def as_data(self) -> dict[str, object]:
+        """Give all settings as JSON would give them back, to tell whether they have changed."""
+        return {
+            name: value if isinstance(value, bool) else list(cast("tuple[str, ...]", value))
+            for name, value in self._asdict().items()
+        }
+
+
+_CONTEXT_MANAGERS = ("contextlib.contextmanager", "contextlib.asynccontextmanager")
+# They take a callable to look at it, not to call it.
+_LOOKS_ONLY = ("functools.*", "inspect.*", "types.*", "typing.*")
+_TESTS = ("__main__", "*.__main__", "conftest", "*.conftest", "test_*", "*.test_*")
+
+_KEYS: dict[str, tuple[str, Callable[[object], bool], str]] = {
+    "strict": ("strict", _is_flag, "true or false"),
+    "may-drop": ("may_drop_", _is_list, "a list of strings"),
+    "context-managers": ("context_managers", _is_list, "a list of strings"),
+    "may-unwrap": ("may_unwrap_", _is_list, "a list of strings"),
+}
+
+
+def _is_named(name: str, allowed: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in allowed)
+
+
+def load(start: Path) -> Settings:
+    """Read the settings of the project that a folder is in; the defaults where it has none.
+
+    Raises:
+        SettingsError: for a key that does not exist, or a value of the wrong type.
+    """
+    for folder in (start, *start.parents):
+        file = folder / "pyproject.toml"
+        if file.is_file():
+            return _read(file)
+    return Settings()
+
+
+def _read(file: Path) -> Settings:
+    try:
+        document: dict[str, object] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise SettingsError(f"{file}: cannot be read: {exc}") from exc
+    tools = document.get("tool")
+    table = cast("dict[str, object]", tools).get("resultflow") if isinstance(tools, dict) else None
+    if table is None:
+        return Settings()
+    if not isinstance(table, dict):
+        raise SettingsError(f"{file}: tool.resultflow is {table!r}: it must be a table")
+    found: dict[str, object] = {}
+    for key, value in cast("dict[str, object]", table).items():
+        if key not in _KEYS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(key, _KEYS, n=1, cutoff=0)[0]
+            raise SettingsError(
+                f"{file}: [tool.resultflow] has no key {key!r}: did you mean {near!r}?"
+            )
+        name, is_right, wanted = _KEYS[key]
+        if not is_right(value):
+            raise SettingsError(
+                f"{file}: [tool.resultflow] {key} is {value!r}: it must be {wanted}"
+            )
+        found[name] = tuple(cast("list[str]", value)) if isinstance(value, list) else value
+    return Settings(**found)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # each was checked by its key
