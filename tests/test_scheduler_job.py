@@ -217,6 +217,7 @@ class Launcher:
     """Starts processes of the example, all with the same marker, directory and ports."""
 
     directory: Path
+    inherited: dict[str, str]
     marker: str = attrs.field(factory=lambda: uuid.uuid4().hex)
     ports: tuple[int, int] = attrs.field(factory=two_ports)
     started: list[Running] = attrs.field(factory=list[Running])
@@ -231,6 +232,7 @@ class Launcher:
     def environment(self, url: str) -> dict[str, str]:
         """Configure a scheduler."""
         return {
+            **self.inherited,
             "PYTHONPATH": str(EXAMPLES),
             MARKER: self.marker,
             "SCHEDULER_DATABASE": url,
@@ -247,7 +249,7 @@ class Launcher:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
-                env={**os.environ, **self.environment(url), **changed},
+                env={**self.environment(url), **changed},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -264,9 +266,9 @@ class Launcher:
 
 
 @pytest.fixture
-def launcher(tmp_path: Path) -> Iterator[Launcher]:
+def launcher(tmp_path: Path, unmeasured: dict[str, str]) -> Iterator[Launcher]:
     """Start processes, and leave none behind whatever the test does."""
-    made = Launcher(tmp_path)
+    made = Launcher(tmp_path, unmeasured)
     yield made
     kill_all(made.marker, within=PATIENCE)
     for running in made.started:
@@ -668,7 +670,7 @@ def test_two_schedulers_never_claim_the_same_task(place: Place, launcher: Launch
     claimers = [
         subprocess.Popen(
             [sys.executable, "-c", CLAIMER],
-            env={**os.environ, **launcher.environment(place.url)},
+            env=launcher.environment(place.url),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

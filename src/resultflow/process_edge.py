@@ -582,20 +582,20 @@ class _Edge:
 
         faulthandler.dump_traceback_later(seconds, exit=True, file=self._dump)
 
-    def _watch(self) -> None:
+    def _watch(self) -> None:  # pragma: no cover (the process ends, see tests)
         sleep(self._grace)
         self._cut_off(f"{self._grace:g} s are over")
 
-    def _cut_off(self, why: str) -> None:
+    def _cut_off(self, why: str) -> None:  # pragma: no cover (the process ends, see tests)
         """Say what hangs, kill the children, end."""
         if not self._cutting.take():
-            return  # pragma: no cover (another thread is at it, and it does not return)
+            return  # another thread is at it, and it does not return
         # This line is the proof that Python threads run. The watchdog in C must not strike now:
         # it would read frames that are changing, which can crash, and end with the status 1.
         self._arm(_CUT_OFF_SECONDS)
         _notify(_IS_STOPPING)
         _say(_listed(f"{why} and this process has not ended; cutting off:"))
-        for child in children():  # pragma: no cover (the process dies by a signal then, see tests)
+        for child in children():
             with contextlib.suppress(Exception):
                 child.kill()
         for pid in _multiprocessing_children():
@@ -704,7 +704,7 @@ def _carries_an_error(exc: BaseException | None) -> bool:
     return exc is not None
 
 
-def _listed(title: str) -> str:
+def _listed(title: str) -> str:  # pragma: no cover (the process ends, see tests)
     """List under a title what keeps this process."""
     lines = [title]
     try:
@@ -714,7 +714,7 @@ def _listed(title: str) -> str:
     return "\n".join(lines)
 
 
-def _what_hangs() -> Iterator[str]:
+def _what_hangs() -> Iterator[str]:  # pragma: no cover (the process ends, see tests)
     import traceback
 
     frames = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # no other
@@ -727,17 +727,17 @@ def _what_hangs() -> Iterator[str]:
             yield from (f"  {line}" for line in entry.rstrip().splitlines())
     for label in open_resources():
         yield f"resource {label!r} is held"
-    for child in children():  # pragma: no cover (the process dies by a signal then, see tests)
+    for child in children():
         yield f"child {child.name!r}, pid {child.pid}, is not released"
     for pid in _multiprocessing_children():
         yield f"multiprocessing child, pid {pid}, is not joined"
 
 
-def _multiprocessing_children() -> list[int]:
+def _multiprocessing_children() -> list[int]:  # pragma: no cover (the process ends, see tests)
     """List the children that only `multiprocessing` knows of, if it was imported at all."""
     module = sys.modules.get("multiprocessing.process")
     if module is None:
-        return []  # pragma: no cover (coverage itself imports it)
+        return []
     known = {child.pid for child in children()}
     return [process.pid for process in module.active_children() if process.pid not in known]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.process.programs import Program
+from tests.process.programs import BUFFERED, Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +13,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+def environment() -> dict[str, str]:
+    """Give programs the environment of the tests."""
+    return BUFFERED
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[..., Program]]:
     """Start programs; none outlives the test."""
     programs: list[Program] = []
 
     def begin(main: str, ending: str = "run(main)", prefix: Sequence[str] = ()) -> Program:
-        programs.append(Program(tmp_path, main, ending, prefix))
+        programs.append(Program(tmp_path, main, ending, prefix, environment))
         return programs[-1]
 
     yield begin

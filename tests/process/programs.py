@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+# For programs that are cut off: coverage saves when `os._exit` is called, which takes many turns
+# of the interpreter's lock and crashes when other threads are being traced.
+UNMEASURED = {name: value for name, value in BUFFERED.items() if not name.startswith("COVERAGE_")}
 
 PRELUDE = """
 import atexit, faulthandler, os, pathlib, signal, subprocess, sys, threading, time
@@ -50,7 +53,14 @@ def script(folder: Path, main: str, ending: str) -> Path:
 class Program:
     """A program under `run`, started and watched."""
 
-    def __init__(self, folder: Path, main: str, ending: str, prefix: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        main: str,
+        ending: str,
+        prefix: Sequence[str],
+        environment: dict[str, str],
+    ) -> None:
         self.process = subprocess.Popen(
             [*prefix, sys.executable, str(script(folder, main, ending))],
             stdin=subprocess.PIPE,
@@ -58,7 +68,7 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env=BUFFERED,
+            env=environment,
         )
         self.out = ""
         self.err = ""

@@ -116,7 +116,7 @@ class Running:
 
 
 @pytest.fixture
-def start(home: Home) -> Iterator[Start]:
+def start(home: Home, unmeasured: dict[str, str]) -> Iterator[Start]:
     """Start a module of the example in the home; whatever is left of it is killed."""
     started: list[Running] = []
 
@@ -124,7 +124,7 @@ def start(home: Home) -> Iterator[Start]:
         process = subprocess.Popen(
             [sys.executable, "-m", f"scheduler_job.{module}", *arguments],
             cwd=home.path,
-            env={**os.environ, "PYTHONPATH": str(EXAMPLES), "TMPDIR": str(home.temporary)},
+            env={**unmeasured, "PYTHONPATH": str(EXAMPLES), "TMPDIR": str(home.temporary)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

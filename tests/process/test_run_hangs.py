@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.children import lives, until
-from tests.process.programs import BUFFERED
+from tests.process.programs import UNMEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.process.programs import Program
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """Leave these programs alone: they are cut off."""
+    return UNMEASURED
+
 
 # What hangs, and what the report says about it. A line `pid N` names a process that must be gone.
 AT_EXIT = {
@@ -247,7 +254,7 @@ def test_a_full_standard_error_does_not_keep_the_process(
     )
     reader, writer = full_pipe()
     done = subprocess.run(
-        [sys.executable, str(script)], stderr=writer, check=False, timeout=60, env=BUFFERED
+        [sys.executable, str(script)], stderr=writer, check=False, timeout=60, env=UNMEASURED
     )
     os.close(writer)
     os.close(reader)
@@ -264,7 +271,7 @@ def test_sigquit_needs_no_standard_error(tmp_path: Path) -> None:
     )
     reader, writer = full_pipe()
     process = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=writer, env=BUFFERED
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=writer, env=UNMEASURED
     )
     assert process.stdout is not None
     process.stdout.readline()
