@@ -34,8 +34,19 @@ LOADED = """
 import sys
 heavy = ("anyio", "asyncio", "multiprocessing", "mypy", "returns", "traceback")
 before = [name for name in heavy if name in sys.modules]
-import resultflow
+from resultflow import *
 print(before, [name for name in heavy if name in sys.modules])
+"""
+
+OPENED = """
+import sys
+import resultflow
+resultflow.is_ok
+print(*sorted(name for name in sys.modules if name.startswith("resultflow")))
+print(resultflow.resource.Resource is resultflow.Resource)
+from resultflow import *
+print([name for name in resultflow.__all__ if globals()[name] is not getattr(resultflow, name)])
+resultflow.is_okay
 """
 
 
@@ -59,6 +70,24 @@ def test_importing_resultflow_loads_nothing_heavy(unmeasured: dict[str, str]) ->
         check=True,
     )
     assert loaded.stdout == "[] []\n"
+
+
+def test_the_door_opens_only_as_far_as_it_is_used(unmeasured: dict[str, str]) -> None:
+    """A public name loads its own module and what that needs; all are there, and no others."""
+    opened = subprocess.run(
+        [sys.executable, "-I", "-c", OPENED],
+        env=unmeasured,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    loaded, *rest = opened.stdout.splitlines()
+    assert loaded.split() == [
+        *("resultflow", "resultflow._result", "resultflow._trace", "resultflow._travel"),
+        "resultflow.errors",
+    ]
+    assert rest == ["True", "[]"]
+    assert "AttributeError: module 'resultflow' has no attribute 'is_okay'" in opened.stderr
 
 
 @pytest.mark.parametrize(("version", "fault"), [("3.9.2", "is 3.9.2"), ("", "is not there")])
@@ -102,8 +131,9 @@ def test_no_file_names(what: str) -> None:
 
 
 def test_public_names_are_sorted() -> None:
-    """The door lists each of its names once, in order."""
+    """The door lists each of its names once, in order, and tells of those not yet imported."""
     assert list(resultflow.__all__) == sorted(set(resultflow.__all__))
+    assert set(resultflow.__all__) <= set(dir(resultflow))
 
 
 @pytest.mark.parametrize("name", resultflow.__all__)
