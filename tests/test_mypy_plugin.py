@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mypy.errors import CompileError
+from mypy.nodes import MypyFile
 from mypy.options import Options
 from tests.plugin import modes
 
@@ -362,8 +363,10 @@ def test_mypy_that_is_not_known_is_refused() -> None:
 
 def test_mypy_without_what_is_needed_is_refused() -> None:
     """A mypy whose inside has changed is an error, never a run that finds nothing."""
+    checking = ResultPlugin(Options())
+    checking.set_modules({})
     with pytest.raises(CompileError) as caught:
-        ResultPlugin(Options()).set_modules({})
+        checking.get_additional_indirect_deps(MypyFile([], []))
     (line,) = caught.value.messages
     assert "keeps its modules elsewhere" in line
 

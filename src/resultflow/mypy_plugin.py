@@ -93,6 +93,7 @@ class ResultPlugin(Plugin):
             )
             for code in codes.CODES
         }
+        self._is_served = options.num_workers > 0 or options.fine_grained_incremental
         self._keep_types = options.export_types or options.fine_grained_incremental
         # mypy then keeps the type of every expression until its module is done.
         options.export_types = True
@@ -100,11 +101,20 @@ class ResultPlugin(Plugin):
         self._before: tuple[MypyFile, Before] | None = None
 
     def set_modules(self, modules: dict[str, MypyFile]) -> None:
-        """Find the one object that has the types and the errors; mypy does not hand it out."""
+        """Learn of the modules, and of the object that has them where that cannot wait."""
         super().set_modules(modules)
-        manager = self._manager
+        if self._is_served:
+            # A worker freezes the collector's objects right after this: now or never. The daemon
+            # takes the option back after each run.
+            self._managing().options.export_types = True
+
+    def _managing(self) -> BuildManager:
+        """Find the one object that has the types and the errors; mypy does not hand it out.
+
+        A warm run has no use for it, and this looks at every object that there is.
+        """
+        manager, modules = self._manager, self._modules
         if manager is None or manager.modules is not modules:
-            # A worker freezes the collector's objects right after this: now or never.
             manager = next(filter(_is_manager, gc.get_referrers(modules)), None)
             if manager is None:
                 message = (
@@ -113,8 +123,7 @@ class ResultPlugin(Plugin):
                 )
                 raise CompileError([message])
             self._manager = manager
-        # The daemon takes it back after each run.
-        manager.options.export_types = True
+        return manager
 
     def report_config_data(self, ctx: ReportConfigContext) -> object:  # noqa: ARG002 - the same for all
         """Let a change of the settings make the cache worthless."""
@@ -124,8 +133,7 @@ class ResultPlugin(Plugin):
         """Check a module: mypy calls this when it has done so, before it keeps the errors."""
         from resultflow.check.tree import walk
 
-        manager = self._manager
-        assert manager is not None  # noqa: S101 - mypy ends here, with status 2, when it is
+        manager = self._managing()
         self._before = None
         found = manager.all_types
         try:
