@@ -572,22 +572,25 @@ class Resource(Generic[T_co, E_co]):
         frame = _signals.caller(1)
         outcome: Err[E_co]
         try:
-            _signals.enter(scope)
-            acquired = scope.acquire(self._node)
-            if isinstance(acquired, Ok):
-                close = Close(scope)
-                kept = Ok((acquired.value, close))
-                _keep(scope, close)
-                # Last, since what the handlers raise has to release.
-                _signals.deliver(frame)
-                _signals.leave(scope, frame)
-                return kept
-            outcome = scope.finish()
-        except BaseException as exc:
-            scope.abandon(exc)
+            try:
+                _signals.enter(scope)
+                acquired = scope.acquire(self._node)
+                if isinstance(acquired, Ok):
+                    close = Close(scope)
+                    kept = Ok((acquired.value, close))
+                    _keep(scope, close)
+                    # Last, since what the handlers raise has to release.
+                    _signals.deliver(frame)
+                    _signals.leave(scope, frame)
+                    return kept
+                outcome = scope.finish()
+            except BaseException as exc:
+                scope.abandon(exc)
+                raise
+            scope.end(frame)
+        except BaseException:
             scope.end(frame)
             raise
-        scope.end(frame)
         return outcome
 
 
@@ -1036,18 +1039,21 @@ class _Opened(Generic[T_co]):
         scope = Scope()
         frame = _signals.caller(1)
         try:
-            _signals.enter(scope)
-            acquired = scope.acquire(self._node)
-            if isinstance(acquired, Err):
-                scope.unwrap(scope.finish())
-            self._scope = _entered[id(scope)] = scope
-            value: T_co = cast("Ok[T_co]", acquired).value
-            # A handler that waited runs here, where what it raises still releases.
-            _signals.deliver(frame)
-        except BaseException as exc:
-            self._scope = None
-            _entered.pop(id(scope), None)
-            scope.abandon(exc)
+            try:
+                _signals.enter(scope)
+                acquired = scope.acquire(self._node)
+                if isinstance(acquired, Err):
+                    scope.unwrap(scope.finish())
+                self._scope = _entered[id(scope)] = scope
+                value: T_co = cast("Ok[T_co]", acquired).value
+                # A handler that waited runs here, where what it raises still releases.
+                _signals.deliver(frame)
+            except BaseException as exc:
+                self._scope = None
+                _entered.pop(id(scope), None)
+                scope.abandon(exc)
+                raise
+        except BaseException:
             scope.end(frame)
             raise
         return value
