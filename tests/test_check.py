@@ -60,13 +60,41 @@ def test_a_manager_is_known_by_what_is_imported() -> None:
         ("import a.b", "a.b.contextmanager", 1),
         ("from a import managed", "managed(1)", 1),
         ("from a import contextmanager as fixture", "fixture", 1),
+        ("from contextlib import *", "contextmanager", 1),
+        ("from .compat import *", "contextmanager", 1),
+        ("from a import *", "managed(1)", 1),
         ("from b import managed", "managed", 0),
+        ("from b import *", "managed", 0),
+        ("from a import *\ndef managed(f): ...", "managed", 0),
+        ("from a import *\nmanaged = print", "managed", 0),
         ("import pytest", "pytest.fixture", 0),
         ("", "contextmanager", 0),
     ]:
         settings = Settings(context_managers=("a.managed",))
         source = f"{top}\n@{decorator}{body}"
         assert len(list(unprotected_yields(source.encode(), settings))) == found, source
+
+
+@pytest.mark.parametrize(
+    ("top", "decorator", "found"),
+    [
+        ("from .tools import managed", "managed", 1),
+        ("from . import tools", "tools.managed", 1),
+        ("from . import tools as t", "t.managed", 1),
+        ("from .tools import *", "managed", 1),
+        ("from ..jobs.tools import managed", "managed", 1),
+        ("from ..tools import managed", "managed", 0),
+        ("from .....tools import managed", "managed", 0),
+        ("from .other import managed", "managed", 0),
+        ("from tools import managed", "managed", 0),
+    ],
+)
+def test_a_relative_import_is_from_the_folder(top: str, decorator: str, found: int) -> None:
+    """A name counts for what it is in the package that the module is in, wherever that is."""
+    settings = Settings(context_managers=("project.jobs.tools.managed",))
+    source = f"{top}\n@{decorator}\ndef f(x):\n    yield\n    x.close()\n".encode()
+    folders = ("home", "src", "project", "jobs")
+    assert len(list(unprotected_yields(source, settings, folders))) == found
 
 
 def test_what_is_skipped_is_named() -> None:

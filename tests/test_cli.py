@@ -194,6 +194,31 @@ def test_the_locks_of_editors_are_no_files(tree: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("named", [".", "pipe.py"])
+def test_a_pipe_is_no_file(tree: Path, named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no regular file is told, and not waited for."""
+    os.mkfifo(tree / "pipe.py")
+    assert main(["check", named]) == 2
+    out, err = capsys.readouterr()
+    assert out.count("\n") == (2 if named == "." else 0)
+    assert err == ("resultflow check: error: pipe.py: cannot be read: it is no regular file\n")
+
+
+def test_relative_imports_are_followed(tree: Path) -> None:
+    """A decorator of the settings may be imported relative to the package that a file is in."""
+    (tree / "b" / "own.py").write_text(
+        BAD.replace("contextlib import contextmanager", ".tools import managed").replace(
+            "contextmanager", "managed"
+        ),
+        encoding="utf-8",
+    )
+    assert main(["check", "b/own.py"]) == 0
+    (tree / "pyproject.toml").write_text(
+        "[tool.resultflow]\ncontext-managers = ['b.tools.managed']\n"
+    )
+    assert main(["check", "b/own.py"]) == 1
+
+
 def test_columns_are_those_of_the_file(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Characters are counted in the encoding that the file has."""
     text = f"# coding: latin-1\n{BAD}"

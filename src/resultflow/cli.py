@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import stat
 import sys
 from fnmatch import fnmatch
 from importlib.util import decode_source
@@ -187,7 +188,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _below(path: Path, tell: Callable[[OSError], None]) -> Iterator[Path]:
-    if path.is_file():
+    if not path.is_dir():
         yield path
         return
     for folder, folders, names in os.walk(path, onerror=tell):
@@ -204,14 +205,23 @@ def _below(path: Path, tell: Callable[[OSError], None]) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
+def _read(path: str) -> bytes:
+    """Read a file; a pipe or a device might never end."""
+    file = Path(path)
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError("it is no regular file")
+    return file.read_bytes()
+
+
 def _findings(path: str, settings: Settings) -> Iterator[Finding]:
-    source = Path(path).read_bytes()
+    source = _read(path)
     # Most files have none of these words, and need not be parsed.
     if not any(word in source for word in settings.manager_words()):
         return
     # The tree counts the bytes of UTF-8, whatever the file has.
     lines = decode_source(source).encode().split(b"\n")
-    for found in unprotected_yields(source, settings):
+    folders = Path(path).absolute().parent.parts[1:]
+    for found in unprotected_yields(source, settings, folders):
         place = found.place
         end_line = place.end_lineno or place.lineno
         if any(map(_is_ignored, lines[place.lineno - 1 : end_line])):

@@ -3,14 +3,18 @@
 import contextlib
 import contextlib as aliased
 import os
+import shutil
 import signal
+import tempfile
 import time
 from asyncio import TaskGroup
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from contextlib import contextmanager as renamed
 from io import StringIO
+from pathlib import Path
 from sqlite3 import Connection
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any, BinaryIO
 
 import pytest
@@ -366,6 +370,80 @@ def waits(thing: Thing) -> Generator[None]:
 def silenced(thing: Thing) -> Generator[None]:
     yield  # type: ignore[unprotected-yield]
     thing.stop()
+
+
+# What a directory takes with it
+
+
+@contextmanager
+def below_a_temporary_folder() -> Generator[str]:
+    with TemporaryDirectory() as folder:
+        path = os.path.join(folder, "x")
+        yield path
+        os.unlink(path)
+
+
+@contextmanager
+def inside_a_temporary_folder() -> Generator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+        for one in Path(folder).iterdir():
+            one.unlink(missing_ok=True)
+
+
+@contextmanager
+def in_a_temporary_folder_that_has_a_name() -> Generator[None]:
+    made = TemporaryDirectory()
+    with made:
+        path: Path = Path(made.name) / "x"
+        yield
+        shutil.rmtree(path / "y")
+
+
+@contextmanager
+def in_a_temporary_folder_of_a_stack() -> Generator[Path]:
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory())
+        yield Path(folder)
+        os.remove(f"{folder}/x")
+
+
+@contextmanager
+def a_temporary_file() -> Generator[str]:
+    with NamedTemporaryFile() as file:
+        yield file.name
+        if (name := file.name).startswith("x"):
+            os.remove(name)
+
+
+@contextmanager
+def a_temporary_file_that_is_kept() -> Generator[str]:
+    with NamedTemporaryFile(delete=False) as file:
+        yield file.name  # E: unprotected-yield os.unlink(file.name)
+        os.unlink(file.name)
+
+
+@contextmanager
+def beside_a_temporary_folder(path: str) -> Generator[str]:
+    with TemporaryDirectory() as folder:
+        yield folder  # E: unprotected-yield os.unlink(path)
+        os.unlink(path)
+
+
+@contextmanager
+def open_in_a_temporary_folder() -> Generator[BinaryIO]:
+    with TemporaryDirectory() as folder:
+        file = open(os.path.join(folder, "x"), "rb")
+        yield file  # E: unprotected-yield file.close()
+        file.close()
+
+
+@contextmanager
+def what_a_file_names(path: Path) -> Generator[str]:
+    with path.open() as template:
+        name = template.read()
+        yield name  # E: unprotected-yield os.unlink(name)
+        os.unlink(name)
 
 
 # The parts of a try

@@ -18,7 +18,7 @@ import warnings
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from resultflow.check.settings import Settings
 
@@ -111,6 +111,9 @@ _OPPOSITES = {
 # They measure success only, or hold nothing that outlives them.
 _HARMLESS = re.compile(r"timer|stopwatch|timing|StringIO|BytesIO", re.IGNORECASE)
 _OUTCOME = re.compile(r"success|succeed|ok$|done|complete|finish|result|passed|fail|error")
+# A word in the name of what makes files that its `with` takes away, and what takes files away.
+_TEMPORARY = re.compile(r"te?mp(?:orary)?(?:dir|directory|file|folder|path)?|isolated")
+_REMOVALS = frozenset(["delete", "remove", "rmdir", "rmtree", "unlink"])
 _LIFESPAN = re.compile(r"lifespan|lifetime", re.IGNORECASE)
 # What is set one way and then the other.
 _SWITCH = re.compile(r"\b(?:on|off|true|false|(?:en|dis)abled?)\b")
@@ -120,12 +123,16 @@ _TELLS = frozenset(
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
-def unprotected_yields(source: bytes, settings: Settings) -> Iterator[Unprotected]:
+def unprotected_yields(
+    source: bytes, settings: Settings, folders: Sequence[str] = ()
+) -> Iterator[Unprotected]:
     """Find them in a module, by its imports.
 
     Args:
         source: its text.
         settings: which decorators make context managers.
+        folders: the names of those that the module is in, for its relative imports: one that
+            is above all packages does no harm.
 
     Raises:
         SyntaxError: when `source` is no Python, or newer than the interpreter.
@@ -133,7 +140,7 @@ def unprotected_yields(source: bytes, settings: Settings) -> Iterator[Unprotecte
         RecursionError: when it is nested too deeply, as `MemoryError` is.
     """
     tree = parsed(source)
-    names = _imports(tree)
+    names = _Names(tree, folders)
     for function in ast.walk(tree):
         if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and _is_manager(
             function, names, settings
@@ -172,33 +179,59 @@ def parsed(source: bytes) -> ast.Module:
         return ast.parse(source)
 
 
-def _imports(tree: ast.Module) -> dict[str, str]:
-    """Map the names that a module imports, at any depth, to what they stand for."""
-    names: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                name = alias.asname or alias.name.partition(".")[0]
-                names[name] = alias.name if alias.asname else name
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                names[alias.asname or alias.name] = f"{node.module or ''}.{alias.name}"
-    return names
+class _Names:
+    """What a module's names may stand for, by what it imports at any depth."""
+
+    def __init__(self, tree: ast.Module, folders: Sequence[str]) -> None:
+        self._folders = folders
+        self._known: dict[str, list[str]] = {}
+        self._stars: list[str] = []
+        self._own: set[str] = set()  # which no import with a star gives
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    name = alias.asname or alias.name.partition(".")[0]
+                    self._known[name] = [alias.name if alias.asname else name]
+            elif isinstance(node, ast.ImportFrom):
+                modules = self._modules(node)
+                for alias in node.names:
+                    if alias.name == "*":
+                        self._stars += modules
+                    else:
+                        found = [f"{module}.{alias.name}" for module in modules]
+                        self._known[alias.asname or alias.name] = found
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                self._own.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                self._own.add(node.id)
+
+    def _modules(self, node: ast.ImportFrom) -> list[str]:
+        """Name the module that is imported from, for each folder that may be the outermost."""
+        if not node.level:
+            return [node.module or ""]
+        above = list(self._folders[: max(0, len(self._folders) - node.level + 1)])
+        below = [node.module] if node.module else []
+        return [".".join([*above[start:], *below]) for start in range(len(above) + 1)]
+
+    def of(self, name: str) -> list[str]:
+        """Give the full names that a dotted name may stand for."""
+        first, dot, rest = name.partition(".")
+        found = self._known.get(first)
+        if found is None and first not in self._own:
+            found = [f"{module}.{first}" for module in self._stars]
+        return [one + dot + rest for one in found or ()]
 
 
-def _is_manager(function: Function, names: dict[str, str], settings: Settings) -> bool:
-    for decorator in function.decorator_list:
-        dotted = ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator)
-        first, dot, rest = dotted.partition(".")
-        known = names.get(first)
-        if known is None:
-            continue
-        name = known + dot + rest
+def _is_manager(function: Function, names: _Names, settings: Settings) -> bool:
+    return any(
         # Also where it was imported from a module that passes it on.
-        last = name.rpartition(".")[2]
-        if settings.is_context_manager(name) or last in {"contextmanager", "asynccontextmanager"}:
-            return True
-    return False
+        name.rpartition(".")[2] in {"contextmanager", "asynccontextmanager"}
+        or settings.is_context_manager(name)
+        for decorator in function.decorator_list
+        for name in names.of(
+            ast.unparse(decorator.func if isinstance(decorator, ast.Call) else decorator)
+        )
+    )
 
 
 def _is_lifespan(function: Function) -> bool:
@@ -348,15 +381,15 @@ class _Before:
         }
         # What a surrounding `with` gave is released by that `with`.
         self.entered = {
-            _text(node)
+            name
             for statement in found.around
             if isinstance(statement, (ast.With, ast.AsyncWith))
             for item in statement.items
-            if item.optional_vars is not None
-            for node in ast.walk(item.optional_vars)
-            if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store)
+            for name in _stored(item.optional_vars)
         }
         self.owned: set[str] = set()  # what was made by it, as a task by its group
+        self._whole = found.blocks[0][0]
+        self._around = found.around
         for block, position in found.blocks:
             for statement in block[:position]:
                 for one in _simple(statement):
@@ -438,6 +471,7 @@ class _Before:
             or (words[0] == "cancel" and _is_part(receiver, self.owned))
             or _HARMLESS.search(_text(call.func))
             or _HARMLESS.search(_text(self.set.get(root)))
+            or (words[0] in _REMOVALS and self._is_temporary(call))
         ):
             return False
         return (
@@ -447,6 +481,33 @@ class _Before:
             or (self._is_switched_back(call) and words[-1] not in _TELLS)
             or self._is_called_again(call)
         )
+
+    def _is_temporary(self, call: ast.Call) -> bool:
+        """Tell whether a surrounding `with` takes away what a call removes."""
+        derived = list(_derived(self._whole))
+        temporary = {
+            name
+            for statement in self._around
+            if isinstance(statement, (ast.With, ast.AsyncWith))
+            for item in statement.items
+            if _is_temporary(self.set.get(_text(item.context_expr)) or item.context_expr)
+            for name in (_text(item.context_expr), *_stored(item.optional_vars))
+        } | {
+            target
+            for target, value in derived
+            if isinstance(value, ast.Call)
+            and _receiver(value.func) in self.entered  # of an exit stack
+            and any(map(_is_temporary, value.args))
+        }
+        # What is made of a temporary path is a path below it, in whatever order that is written.
+        size = 0
+        while size < len(temporary):
+            size = len(temporary)
+            for target, value in derived:
+                if _mentions(value, temporary):
+                    temporary.add(target)
+        removed = call.args[0] if call.args else call.func
+        return _mentions(removed, temporary)
 
     def _is_opposite(self, call: ast.Call, word: str) -> bool:
         """`x.enable()` and `x.disable()`."""
@@ -492,6 +553,49 @@ def _paired(
         values = value.elts
     for one, its in zip(target.elts, values, strict=True):
         yield from _paired(one, its)
+
+
+def _stored(target: ast.expr | None) -> Iterator[str]:
+    """Give the names and attributes that a target binds."""
+    for node in ast.walk(target) if target is not None else ():
+        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+            yield _text(node)
+
+
+def _is_temporary(manager: ast.expr) -> bool:
+    """Tell whether a context manager takes away the files that it makes."""
+    return (
+        isinstance(manager, ast.Call)
+        and any(map(_TEMPORARY.fullmatch, _words(manager.func)))
+        and not any(
+            one.arg == "delete" and isinstance(one.value, ast.Constant) and not one.value.value
+            for one in manager.keywords
+        )
+    )
+
+
+def _derived(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
+    """Give what is bound in some statements, each with what it is made of."""
+    for node in (node for statement in body for node in ast.walk(statement)):
+        if isinstance(node, ast.Assign):
+            pairs = [(target, node.value) for target in node.targets]
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            pairs = [(node.target, node.iter)]
+        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+            pairs = [(node.target, node.value)]
+        else:
+            continue
+        for target, value in pairs:
+            for name in _stored(target):
+                yield name, value
+
+
+def _mentions(expr: ast.expr, names: set[str]) -> bool:
+    """Tell whether an expression is made of some names, or of something in one."""
+    return any(
+        isinstance(node, (ast.Name, ast.Attribute)) and _text(node) in names
+        for node in ast.walk(expr)
+    )
 
 
 def _constants(call: ast.Call) -> str:
