@@ -245,3 +245,23 @@ def is_registered() -> Result[int, Lost]:  # E: dropped-result
 @functools.cache
 def is_kept() -> Result[int, Lost]:
     return Ok(1)
+
+
+class Described:
+    @property
+    def state(self) -> object:
+        return 1
+
+    @functools.cached_property
+    def last(self) -> object:
+        return 1
+
+
+class DescribedByResults(Described):
+    @property
+    def state(self) -> Result[int, Lost]:
+        return Ok(1)
+
+    @functools.cached_property
+    def last(self) -> Result[int, Lost]:
+        return Ok(1)

@@ -59,6 +59,39 @@ def collect_a_variable(many: list[Result[int, Lost]]) -> None:
     assert_type(collect(many), Ok[list[int]] | Err[Lost])
 
 
+def collect_a_variable_of_unions(many: list[Result[int, Lost] | Result[str, Gone]]) -> None:
+    both = collect(many)
+    assert_type(both, Ok[list[int | str]] | Err[Lost | Gone])
+    assert_type(collect(tuple(many)), Ok[list[int | str]] | Err[Lost | Gone])
+
+
+def collect_a_generator_of_unions(many: list[Result[int, Lost] | Result[str, Gone]]) -> None:
+    found = collect(one for one in many)
+    assert_type(found, Ok[list[int | str]] | Err[Lost | Gone])
+    assert_type(collect([one for one in many]), Ok[list[int | str]] | Err[Lost | Gone])
+
+
+def collect_a_tuple_of_two(two: tuple[Result[int, Lost], Result[str, Gone]]) -> None:
+    assert_type(collect(two), Ok[list[int | str]] | Err[Lost | Gone])
+
+
+def collect_one_of_two(
+    many: list[Result[int, Lost]] | set[Result[str, Gone]], none: list[Result[int, Lost]] | None
+) -> object:
+    assert_type(collect(many), Ok[list[int | str]] | Err[Lost | Gone])
+    return collect(none)  # E: arg-type
+
+
+def collect_a_union_into_a_declared_type(
+    many: list[Result[int, Lost] | Result[str, Gone]],
+) -> Result[list[object], Exception]:
+    return collect(many)
+
+
+def collect_a_star_of_unions(many: list[Result[int, Lost] | Result[str, Gone]]) -> None:
+    assert_type(collect([*many, late()]), Ok[list[int | str]] | Err[Lost | Gone | Late])
+
+
 def collect_with_a_star(many: list[Result[int, Lost]]) -> None:
     assert_type(collect([*many, load()]), Ok[list[int]] | Err[Lost])
 

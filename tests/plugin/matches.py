@@ -794,3 +794,125 @@ def another_field_and_then_all(r: Result[int, Lost | Gone]) -> int:
             return 2
         case Err(Gone() as e):
             return len(e.args)
+
+
+# Type variables that are bound to several errors
+
+
+def a_bound_of_errors(r: Result[int, L]) -> int:
+    match r:
+        case Ok(v):
+            return v
+        case Err(Lost()):
+            return 1
+        case Err(Gone()):
+            return 2
+
+
+def one_of_a_bound_is_left_out(r: Result[int, L]) -> int:
+    match r:  # E: exhaustive-match, unhandled-error leaves out Err(Gone):
+        case Ok(v):
+            return v
+        case Err(Lost()):
+            return 1
+    return 2
+
+
+def the_rest_of_a_bound(r: Result[int, L]) -> L | None:
+    match r:
+        case Ok(_):
+            return None
+        case Err(Lost()):
+            return None
+        case Err(e):
+            gone: Gone = e
+            print(gone)
+            return e
+
+
+def all_of_a_bound(r: Result[int, L]) -> L | None:
+    match r:
+        case Err(e):
+            return e
+        case Ok(_):
+            return None
+
+
+def one_of_a_bound_twice(r: Result[int, L]) -> int:
+    match r:
+        case Ok(v):
+            return v
+        case Err(Lost()):
+            return 1
+        case Err(Lost()):  # E: unreachable-handler was taken by an earlier case
+            return 2
+        case Err(Gone()):
+            return 3
+
+
+def none_of_a_bound(r: Result[int, L]) -> int:
+    match r:
+        case Ok(v):
+            return v
+        case Err(Late()):  # E: unreachable-handler this Result has Err(Lost), Err(Gone)
+            return 1
+        case Err(_):
+            return 2
+
+
+S = TypeVar("S", bound=Color)
+D = TypeVar("D", bound=Denied | Full)
+
+
+def a_bound_of_an_enum(r: Result[int, S]) -> int:
+    match r:
+        case Ok(v):
+            return v
+        case Err(Color.RED):
+            return 1
+        case Err(Color.BLUE):
+            return 2
+
+
+def a_member_of_a_bound_is_left_out(r: Result[int, S]) -> int:
+    match r:  # E: exhaustive-match, unhandled-error leaves out Err(Color.BLUE):
+        case Ok(v):
+            return v
+        case Err(Color.RED):
+            return 1
+    return 2
+
+
+def the_fields_of_a_bound(r: Result[int, D]) -> int:
+    match r:
+        case Ok(v):
+            return v
+        case Err(Denied(user)):
+            return len(user)
+        case Err(Full(size=size)):
+            return size
+
+
+def a_field_of_a_bound_is_left_out(r: Result[int, D]) -> int:
+    match r:  # E: exhaustive-match, unhandled-error leaves out Err(Full):
+        case Ok(v):
+            return v
+        case Err(Denied(user)):
+            return len(user)
+        case Err(Full(limit=None)):
+            return 1
+    return 2
+
+
+def several_are_left_of_a_bound(r: Result[int, M]) -> int:
+    match r:  # E: exhaustive-match, unhandled-error leaves out Err(Gone), Err(Late):
+        case Ok(v):
+            return v
+        case Err(Lost()):
+            return 1
+        case Err(e) if e.args:
+            return 2
+    return 3
+
+
+M = TypeVar("M", bound=Lost | Gone | Late)

@@ -26,14 +26,17 @@ from resultflow.check.patterns import (
     VARIANTS,
     caught,
     errors_of,
+    item_of,
     items_of,
     uncaught_of,
     values_of,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mypy.checker import TypeChecker
-    from mypy.nodes import MypyFile
+    from mypy.nodes import Expression, MypyFile
     from mypy.plugin import FunctionContext, MethodContext, MethodSigContext
 
 __all__ = ["collected", "guarded", "handling", "uncaught"]
@@ -65,15 +68,13 @@ def handling(ctx: MethodSigContext) -> FunctionLike:
 
 
 def collected(ctx: FunctionContext) -> Type:
-    """Give the return type of `collect`: with every error of the Results that stand there."""
-    many = ctx.args[0][0] if ctx.args and ctx.args[0] else None
-    if not isinstance(many, (ListExpr, SetExpr, TupleExpr)):
+    """Give the return type of `collect`: with every error of the Results that it goes through."""
+    if not ctx.args or not ctx.args[0]:
         return ctx.default_return_type
     values: list[Type] = []
     errors: list[Type] = []
-    for item in many.items:
-        given = None if isinstance(item, StarExpr) else ctx.api.get_expression_type(item)
-        if given is None or not all(map(_is_variant, items_of(given))):
+    for given in _collected_from(ctx, ctx.args[0][0]):
+        if given is None or not _is_result(given):
             return ctx.default_return_type
         values.append(values_of(given))
         errors.append(errors_of(given))
@@ -89,6 +90,20 @@ def collected(ctx: FunctionContext) -> Type:
             for item in items_of(made)
         ]
     )
+
+
+def _collected_from(ctx: FunctionContext, many: Expression) -> Iterator[Type | None]:
+    """Give the types of what `collect` goes through; None where one is not known."""
+    if isinstance(many, (ListExpr, SetExpr, TupleExpr)):
+        for item in many.items:
+            if isinstance(item, StarExpr):
+                yield item_of(ctx.api.get_expression_type(item.expr))
+            else:
+                yield ctx.api.get_expression_type(item)
+    else:
+        given = item_of(ctx.arg_types[0][0])
+        # What is made in the call itself was made as what `collect` takes: joined.
+        yield given if _is_result(given) else item_of(ctx.api.get_expression_type(many))
 
 
 def guarded(ctx: FunctionContext) -> Type:
@@ -114,9 +129,10 @@ def _names(ctx: FunctionContext, name: str) -> bool:
     return any(name in names for names in ctx.arg_names)
 
 
-def _is_variant(given: Type) -> bool:
-    proper = get_proper_type(given)
-    return isinstance(proper, Instance) and proper.type.fullname in VARIANTS
+def _is_result(given: Type | None) -> bool:
+    return given is not None and all(
+        isinstance(item, Instance) and item.type.fullname in VARIANTS for item in items_of(given)
+    )
 
 
 def _with_errors(result: Type, errors: Type) -> Type:

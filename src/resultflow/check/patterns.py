@@ -13,7 +13,11 @@ from mypy import nodes, patterns
 from mypy.expandtype import expand_type_by_instance
 from mypy.maptype import map_instance_to_supertype
 from mypy.subtypes import is_subtype
-from mypy.typeops import try_expanding_sum_type_to_union, try_getting_str_literals_from_type
+from mypy.typeops import (
+    try_expanding_sum_type_to_union,
+    try_getting_str_literals_from_type,
+    tuple_fallback,
+)
 from mypy.types import (
     AnyType,
     CallableType,
@@ -24,6 +28,7 @@ from mypy.types import (
     Type,
     TypedDictType,
     TypeOfAny,
+    TypeVarId,
     TypeVarType,
     UninhabitedType,
     UnionType,
@@ -50,6 +55,8 @@ __all__ = [
     "check_match",
     "errors_of",
     "is_possible",
+    "item_of",
+    "items_of",
     "name_variants",
     "narrowed",
     "previous",
@@ -81,17 +88,60 @@ _VALUES = (patterns.SingletonPattern, patterns.ValuePattern)
 
 
 def items_of(given: Type) -> list[ProperType]:
-    """Give the members of a union, or the one type."""
+    """Give the members of a union, or the one type.
+
+    A type variable that is bound to a union is split into one for each of its members.
+    """
     proper = get_proper_type(given)
     if isinstance(proper, UnionType):
-        return [get_proper_type(item) for item in flatten_nested_unions(proper.items)]
+        return [one for item in flatten_nested_unions(proper.items) for one in items_of(item)]
+    if isinstance(proper, TypeVarType):
+        bounds = items_of(proper.upper_bound)
+        if len(bounds) > 1:
+            return [_bounded(proper, bound) for bound in bounds]
     return [proper]
 
 
+def _bounded(variable: TypeVarType, bound: Type) -> TypeVarType:
+    return variable.copy_modified(upper_bound=bound)  # pyright: ignore[reportUnknownMemberType]  # mypy's
+
+
+def _bound_of(item: ProperType) -> ProperType:
+    """Give what every value of a type is: the bound, for a type variable."""
+    return get_proper_type(item.upper_bound) if isinstance(item, TypeVarType) else item
+
+
+def item_of(given: Type | None) -> Type | None:
+    """Give the type of what one gets by going through a value, if it is known."""
+    proper = get_proper_type(given)
+    if isinstance(proper, UnionType):
+        several = [item_of(item) for item in proper.items]
+        found = [item for item in several if item is not None]
+        return UnionType.make_union(found) if len(found) == len(several) else None
+    if isinstance(proper, TupleType):
+        proper = tuple_fallback(proper)
+    if isinstance(proper, Instance):
+        for base in proper.type.mro:
+            if base.fullname == "typing.Iterable":
+                return map_instance_to_supertype(proper, base).args[0]
+    return None
+
+
 def _union(parts: list[Type]) -> Type:
-    """Join what is left; nothing is `Never`."""
+    """Join what is left; nothing is `Never`, and a type variable that was split is one again."""
     found = [part for part in parts if not _is_nothing(part)]
-    return UnionType.make_union(found) if found else UninhabitedType()
+    bounds: dict[TypeVarId, list[Type]] = {}
+    for part in found:
+        if isinstance(part, TypeVarType):
+            bounds.setdefault(part.id, []).append(part.upper_bound)
+    # To mypy its parts are subtypes of each other: it would keep one of them alone.
+    whole = dict.fromkeys(
+        _bounded(part, UnionType.make_union(bounds[part.id]))
+        if isinstance(part, TypeVarType)
+        else part
+        for part in found
+    )
+    return UnionType.make_union(list(whole)) if found else UninhabitedType()
 
 
 def _is_nothing(given: Type) -> bool:
@@ -176,6 +226,8 @@ def _nominal(item: ProperType) -> Instance | None:
         return item.partial_fallback
     if isinstance(item, CallableType):
         return item.fallback
+    if isinstance(item, TypeVarType):
+        return _nominal(get_proper_type(item.upper_bound))
     return item if isinstance(item, Instance) else None
 
 
@@ -252,6 +304,9 @@ def _without_values(given: Type, values: set[Key]) -> Type:
 def _unequal(item: ProperType, values: set[Key]) -> list[ProperType]:
     if isinstance(item, NoneType):
         return [] if (type(None), None) in values else [item]
+    if isinstance(item, TypeVarType):
+        bounds = _unequal(get_proper_type(item.upper_bound), values)
+        return [_bounded(item, bound) for bound in bounds]
     # Also a bool or an enum that is known to be one of its members.
     if isinstance(item, Instance) and (item.type.is_enum or item.type.fullname == "builtins.bool"):
         members = items_of(try_expanding_sum_type_to_union(item, item.type.fullname))
@@ -364,9 +419,11 @@ def narrowed(given: Type, pattern: nodes.Context, before: Before) -> Type:
     for one in tried:
         if not isinstance(one, _VALUES):
             left = remaining(left, one)
+    if _is_nothing(left) or _may_take(left, pattern):
+        return left
     # mypy takes a class whose sub-pattern cannot match for one that is done with: a case that
-    # comes too late would hide those after it.
-    return left if _is_nothing(left) or _may_take(left, pattern) else given
+    # comes too late would hide those after it. Of a type variable no subclass could match.
+    return UnionType.make_union(list(map(_bound_of, items_of(given))))
 
 
 def _flat(tried: Iterable[Pattern]) -> Iterator[Pattern]:
@@ -489,7 +546,7 @@ def is_possible(given: Type, info: nodes.TypeInfo) -> bool:
         or (info.is_protocol or (isinstance(item, Instance) and item.type.is_protocol))
         or is_subtype(item, target)
         or is_subtype(target, item, ignore_type_params=True)
-        for item in items_of(given)
+        for item in map(_bound_of, items_of(given))
         if not isinstance(item, UninhabitedType)
     )
 
@@ -544,7 +601,14 @@ def _name(item: ProperType) -> str:
         return repr(item.value)
     if isinstance(item, TypedDictType):
         return item.fallback.type.name
+    if isinstance(item, TypeVarType) and not _is_object(item.upper_bound):
+        return ", ".join(map(_name, items_of(item.upper_bound)))
     return str(item)
+
+
+def _is_object(given: Type) -> bool:
+    proper = get_proper_type(given)
+    return isinstance(proper, Instance) and proper.type.fullname == "builtins.object"
 
 
 # catch

@@ -480,7 +480,7 @@ class Module:
             many = many.generator
         if isinstance(many, nodes.GeneratorExpr):
             return [self.types.of(many.left_expr)]
-        return [self._item_of(self.types.of(many))]
+        return [patterns.item_of(self.types.of(many))]
 
     def _check_unwrap(self, call: nodes.CallExpr, callee: nodes.MemberExpr) -> None:
         if not self.settings.may_unwrap(self.file.fullname, self.file.path):
@@ -631,7 +631,9 @@ class Module:
     def _check_given(self, value: nodes.Expression, wanted: Type, receiver: str) -> None:
         """Look at a value that is put where a declared type says what becomes of it."""
         if isinstance(value, (nodes.ListExpr, nodes.TupleExpr, nodes.SetExpr)):
-            item = self._item_of(wanted)
+            # The items of a tuple are wanted one by one, not as what they have in common.
+            is_tuple = isinstance(get_proper_type(wanted), TupleType)
+            item = None if is_tuple else patterns.item_of(wanted)
             for one in value.items:
                 if item is not None:
                     self._check_given(one, item, receiver)
@@ -647,14 +649,6 @@ class Module:
             source = self.types.of(value)
             if source is not None and self._drops(source, wanted):
                 self._report_dropped(value, source, receiver)
-
-    def _item_of(self, wanted: Type | None) -> Type | None:
-        target = get_proper_type(wanted)
-        if isinstance(target, Instance):
-            for base in target.type.mro:
-                if base.fullname == "typing.Iterable":
-                    return map_instance_to_supertype(target, base).args[0]
-        return None
 
     def _declared(self, target: nodes.NameExpr | nodes.MemberExpr) -> Type | None:
         """Give the type that an assigned name or attribute was declared with."""
@@ -680,11 +674,16 @@ class Module:
                 todo += blocks(node)
 
     def _check_overrides(self) -> None:
-        """Look for methods that give a Result where the base says `object`."""
+        """Look for methods that give a Result where the base says `object`.
+
+        Not for properties: whoever reads one does so for its value.
+        """
         for _, symbol, info in self.file.local_definitions():
             method = symbol.node
             if info is not None and isinstance(method, (nodes.FuncDef, nodes.Decorator)):
-                self._check_override(method, info)
+                function = method.func if isinstance(method, nodes.Decorator) else method
+                if not function.is_property:
+                    self._check_override(method, info)
 
     def _check_override(
         self, method: nodes.FuncDef | nodes.Decorator, info: nodes.TypeInfo
