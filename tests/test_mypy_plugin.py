@@ -93,6 +93,7 @@ def test_there_are_enough_cases() -> None:
     assert count["must_use.py"] >= 60
     assert count["matches.py"] >= 40
     assert count["catching.py"] >= 20
+    assert count["silent.py"] >= 40
     marked = {code for _, _, code in modes.marks()}
     assert {code.name for code in codes.CODES} <= marked
 
@@ -155,7 +156,7 @@ IGNORED = {
     "load()  # type: ignore[unused-result]": [],
     "load()  # type: ignore[unused-result, misc]": ["unused-ignore"],
     "load()  # type: ignore[misc]": ["unused-ignore", "unused-result"],
-    "load().err()  # type: ignore[unused-result]": ["unused-ignore"],
+    "load().err()  # type: ignore[unused-result]": ["silent-catch", "unused-ignore"],
     "(\n        load()  # type: ignore[unused-result]\n        .map(str)\n    )": [],
 }
 

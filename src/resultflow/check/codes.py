@@ -189,6 +189,55 @@ def tell(job: int) -> None:
 """,
     ),
     Code(
+        "silent-catch",
+        "A failure is turned into a success",
+        """\
+In a function that returns a Result (also through `@do` or `@safe`), an `except Exception`, an
+`except BaseException`, a bare `except` or a `suppress` of these, around a call, that only logs or
+passes, and after which nothing but `Ok` (or, under a decorator, any value or the end) can follow.
+Also `Ok(r.ok())`; a statement that asks a Result for `ok()`, `unwrap_or(...)` and the like and
+takes nothing; and `map_err` with a function that does not look at the error that it maps. Tests
+(modules called `test_*` or `conftest`, and all below a folder `tests`) may do all that.
+
+Not reported is a handler that keeps something of the failure (it assigns, calls, raises or
+returns an `Err`), and one after which the failure can still be told: by an `Err`, a `raise`, or a
+name that the `try` would have set.""",
+        """\
+The type says that this function tells of its failures, and here it does not: who called it goes
+on as if all were well. A log is read by nobody at the moment when something could be done.""",
+        _LOAD
+        + """
+
+import logging
+
+
+def load_all(jobs: list[int]) -> Result[int, DbLost | JobGone]:
+    for job in jobs:
+        try:
+            print(job, file=open("jobs"))
+        except Exception:
+            logging.exception("not written")
+    return Ok(len(jobs))
+""",
+        _LOAD
+        + """
+
+from resultflow import safe
+
+
+@safe(OSError)
+def load_all(jobs: list[int]) -> int:
+    with open("jobs", "w") as file:
+        for job in jobs:
+            print(job, file=file)
+    return len(jobs)
+""",
+        """\
+Catch the exceptions that may be forgotten by their names: `except FileNotFoundError` is never
+reported. `ignore(result, reason="...")` drops a Result on purpose.""",
+        strict=True,
+    ),
+    Code(
         "unhandled-error",
         "A match leaves a variant of a Result out",
         """\

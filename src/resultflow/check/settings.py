@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Settings", "SettingsError", "load"]
+__all__ = ["Settings", "SettingsError", "is_test", "load"]
 
 
 class SettingsError(Exception):
@@ -50,10 +50,7 @@ class Settings(NamedTuple):
 
     def may_unwrap(self, module: str, path: str) -> bool:
         """Tell whether a module is a test, or another place where an exception is right."""
-        place, here = Path(path), Path.cwd()
-        if place.is_relative_to(here):
-            place = place.relative_to(here)
-        return _is_named(module, (*_TESTS, *self.may_unwrap_)) or "tests" in place.parts
+        return is_test(module, path) or _is_named(module, (*_EDGES, *self.may_unwrap_))
 
     def as_data(self) -> dict[str, object]:
         """Give all settings as JSON would give them back, to tell whether they have changed."""
@@ -66,7 +63,8 @@ class Settings(NamedTuple):
 _CONTEXT_MANAGERS = ("contextlib.contextmanager", "contextlib.asynccontextmanager")
 # They take a callable to look at it, not to call it.
 _LOOKS_ONLY = ("functools.*", "inspect.*", "types.*", "typing.*")
-_TESTS = ("__main__", "*.__main__", "conftest", "*.conftest", "test_*", "*.test_*")
+_TESTS = ("conftest", "*.conftest", "test_*", "*.test_*")
+_EDGES = ("__main__", "*.__main__")
 
 _KEYS: dict[str, tuple[str, Callable[[object], bool], str]] = {
     "strict": ("strict", _is_flag, "true or false"),
@@ -74,6 +72,14 @@ _KEYS: dict[str, tuple[str, Callable[[object], bool], str]] = {
     "context-managers": ("context_managers", _is_list, "a list of strings"),
     "may-unwrap": ("may_unwrap_", _is_list, "a list of strings"),
 }
+
+
+def is_test(module: str, path: str) -> bool:
+    """Tell whether a module is a test, by its name or by the folders that it is in."""
+    place, here = Path(path), Path.cwd()
+    if place.is_relative_to(here):
+        place = place.relative_to(here)
+    return _is_named(module, _TESTS) or "tests" in place.parts
 
 
 def _is_named(name: str, allowed: tuple[str, ...]) -> bool:

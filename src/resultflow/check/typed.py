@@ -22,8 +22,9 @@ from mypy.types import (
     get_proper_type,
 )
 
-from resultflow.check import liveness, patterns
+from resultflow.check import liveness, patterns, silent
 from resultflow.check.patterns import RESULTS, place_of
+from resultflow.check.settings import is_test
 from resultflow.check.tree import blocks, walk
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ class Module:
         self.report = report
         self.options = options
         self.settings = settings
+        self._is_test = is_test(file.fullname, file.path)
         self._raising: set[nodes.Statement] = set()  # from which no Result can come
         self._callables: set[Type] = set()  # whose call gives a Result
         self._scope: nodes.Node = file  # the function that is looked at, if any
@@ -215,6 +217,10 @@ class Module:
                     bound.setdefault(function, []).append(binding)
             if isinstance(node, nodes.FuncDef):
                 function = node
+                if not node.is_decorated:
+                    self._check_silent(node, node.type)
+            elif isinstance(node, nodes.Decorator):
+                self._check_silent(node.func, node.type)
             todo += [(below, function) for below in blocks(node)]
         for scope, bindings in bound.items():
             for name, given in liveness.unread(scope, bindings):
@@ -228,6 +234,16 @@ class Module:
     def _check_expression_statement(self, node: nodes.ExpressionStmt) -> None:
         if node not in self._raising:
             self._check_discarded(node.expr)
+
+    def _check_silent(self, function: nodes.FuncDef, declared: Type | None) -> None:
+        """Look at what is swallowed in a function that, decorated, gives a Result."""
+        proper = get_proper_type(declared)
+        if isinstance(proper, CallableType) and not self._is_test:
+            returned = get_proper_type(proper.ret_type)
+            if isinstance(returned, Instance) and returned.type.fullname == "typing.Coroutine":
+                returned = get_proper_type(returned.args[-1])
+            if self.types.is_result(returned):
+                silent.check_function(function, self.types, self.report)
 
     def _note_raising(self, node: nodes.WithStmt) -> None:
         if any(map(_wants_exception, node.expr)):
@@ -281,6 +297,8 @@ class Module:
                     'ignore(..., reason="...")',
                     "unused-result",
                 )
+            elif not self._is_test:
+                silent.check_discarded(expr, self.types, self.report)
 
     # Values that somebody else has, too
 
@@ -448,6 +466,8 @@ class Module:
             "builtins.filter",
         }:
             self._check_builtin(call, callee.name)
+        if not self._is_test:
+            silent.check_call(call, self.types, self.file.fullname, self.report)
         self._check_callbacks(call)
 
     def _check_builtin(self, call: nodes.CallExpr, name: str) -> None:
