@@ -25,7 +25,7 @@ from mypy.types import (
 from resultflow.check import liveness, patterns, silent
 from resultflow.check.patterns import RESULTS, place_of
 from resultflow.check.settings import is_test
-from resultflow.check.tree import blocks, walk
+from resultflow.check.tree import blocks, children, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -725,7 +725,7 @@ class Module:
 
 
 def managers_in(file: nodes.MypyFile, settings: Settings) -> Iterator[nodes.FuncDef]:
-    """Give the functions that a decorator makes context managers of."""
+    """Give the functions that become context managers, if a yield in them is bare."""
     todo: list[nodes.Node] = [file]
     while todo:
         node = todo.pop()
@@ -736,8 +736,23 @@ def managers_in(file: nodes.MypyFile, settings: Settings) -> Iterator[nodes.Func
                 if isinstance(named, nodes.RefExpr) and settings.is_context_manager(
                     named.fullname
                 ):
-                    yield node.func
+                    if _has_bare_yield(node.func):
+                        yield node.func
                     break
+
+
+def _has_bare_yield(function: nodes.FuncDef) -> bool:
+    """Tell whether a `yield` is in the body of no `try`: most managers have none such."""
+    todo: list[nodes.Node] = [function.body]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (nodes.YieldExpr, nodes.YieldFromExpr)):
+            return True
+        below = children(node)
+        if isinstance(node, nodes.TryStmt):
+            below.remove(node.body)
+        todo += below
+    return False
 
 
 def _is_dropping(returned: Type) -> bool:

@@ -26,6 +26,7 @@ __all__ = ["CODE", "Unprotected", "parsed", "unprotected_yields", "unprotected_y
 
 CODE = "unprotected-yield"
 
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # what has statements in it
 Function: TypeAlias = "ast.FunctionDef | ast.AsyncFunctionDef"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -141,10 +142,8 @@ def unprotected_yields(
     """
     tree = parsed(source)
     names = _Names(tree, folders)
-    for function in ast.walk(tree):
-        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and _is_manager(
-            function, names, settings
-        ):
+    for function in _functions(tree):
+        if _is_manager(function, names, settings):
             yield from _check(function)
 
 
@@ -160,16 +159,23 @@ def unprotected_yields_in(
     Raises:
         SyntaxError: as `unprotected_yields` does, with all the others.
     """
-    functions = [
-        node
-        for node in ast.walk(parsed(source))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    ]
+    functions = list(_functions(parsed(source)))
     for name, line in managers:
         # The last that begins there or before: one of that name may be in another.
         above = [one for one in functions if one.name == name and one.lineno <= line]
         for function in sorted(above, key=lambda one: one.lineno)[-1:]:
             yield from _check(function)
+
+
+def _functions(tree: ast.Module) -> Iterator[Function]:
+    """Give all functions of a module, going through its statements only."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+        for name in _BLOCKS:
+            todo += getattr(node, name, ())
 
 
 def parsed(source: bytes) -> ast.Module:
@@ -259,7 +265,7 @@ def _yields(body: list[ast.stmt], *, above: _Yield | None = None) -> Iterator[_Y
         blocks = [*outer, (body, position)]
         inner = [
             (name, value)
-            for name in ("body", "orelse", "finalbody", "handlers", "cases")
+            for name in _BLOCKS
             for value in [getattr(statement, name, None)]
             if value
         ]
