@@ -337,6 +337,13 @@ def keeps_it() -> Result[list[Exception], Lost]:
     return Ok(failures)
 
 
+def returns_it() -> Result[Exception | int, Lost]:
+    try:
+        return Ok(work())
+    except Exception as exc:
+        return Ok(exc)
+
+
 def notes_it() -> Result[bool, Lost]:
     is_fine = True
     try:

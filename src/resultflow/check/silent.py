@@ -136,8 +136,8 @@ def _swallows(body: Statements, rest: _Rest, types: Types) -> Iterator[_Swallow]
 
 
 def _caught(node: nodes.TryStmt, then: _Rest, types: Types) -> Iterator[_Swallow]:
-    for kind, handler in zip(node.types, node.handlers, strict=True):
-        if _is_broad(kind) and all(_is_quiet(one, types) for one in handler.body):
+    for kind, name, handler in zip(node.types, node.vars, node.handlers, strict=True):
+        if _is_broad(kind) and all(_is_quiet(one, name, types) for one in handler.body):
             yield _Swallow(kind or handler.body[0], node.body, handler.body, then)
         yield from _swallows(handler.body, then, types)
     yield from _swallows(node.body.body, then.then(_body(node.else_body)), types)
@@ -169,8 +169,12 @@ def _is_suppressing(manager: nodes.Expression) -> bool:
     )
 
 
-def _is_quiet(node: nodes.Statement, types: Types) -> bool:
-    """Tell whether a statement in a handler keeps nothing of what was raised."""
+def _is_quiet(node: nodes.Statement, name: nodes.NameExpr | None, types: Types) -> bool:
+    """Tell whether a statement in a handler keeps nothing of what was raised, and caught as."""
+    if isinstance(node, nodes.ReturnStmt):
+        return name is None or not any(
+            isinstance(one, nodes.NameExpr) and one.name == name.name for one in walk(node)
+        )
     if isinstance(node, nodes.ExpressionStmt):
         expr = node.expr.expr if isinstance(node.expr, nodes.AwaitExpr) else node.expr
         if not isinstance(expr, nodes.CallExpr):
@@ -182,8 +186,7 @@ def _is_quiet(node: nodes.Statement, types: Types) -> bool:
             # As that of argparse, which ends the program.
             and not isinstance(get_proper_type(types.of(expr)), UninhabitedType)
         )
-    jumps = (nodes.BreakStmt, nodes.ContinueStmt, nodes.PassStmt, nodes.ReturnStmt)
-    return isinstance(node, jumps)
+    return isinstance(node, (nodes.BreakStmt, nodes.ContinueStmt, nodes.PassStmt))
 
 
 class _Ways:
