@@ -18,6 +18,10 @@ TOO_OLD = resultflow needs Python 3.11 or newer, but '$(PYTHON)' is $(or $(shell
   'import platform; print(platform.python_version())' 2>/dev/null),not there): name another one, \
   as in 'make env PYTHON=python3.12'
 MADE := .venv/.made
+
+# What has fast paths in C is tested without them, too.
+VALUES := $(foreach module,collect do interop_returns laws result safe trace travel, \
+  tests/test_$(module).py) $(foreach module,collect do result safe,src/resultflow/_$(module).py)
 READY := .venv/.ready
 
 # Another interpreter, or a checkout that was moved, makes a new environment.
@@ -27,11 +31,11 @@ endif
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PYTHON=python3.13 chooses the interpreter of the environment, otherwise python3;"
-	@echo "  DEMO=, SOAK=, MATRIX=, BENCH=, INJECT=, MODES=, PYTHONS=, PYTEST= and LOCK= are handed"
-	@echo "  on as arguments."
+	@echo "  DEMO=, SOAK=, MATRIX=, PROVE=, BENCH=, SCOPES=, GROWTH=, COUNTS=, INJECT=, MODES=,"
+	@echo "  PYTHONS=, PYTEST= and LOCK= are handed on as arguments."
 
 .PHONY: env
 env: $(READY) ## set up .venv from the pinned requirements
@@ -50,10 +54,12 @@ $(MADE): requirements/dev.txt
 	"$$@" -qq install --disable-pip-version-check --require-hashes --requirement $<
 	@echo '$(KEY)' > $@
 
-$(READY): $(MADE) pyproject.toml
+$(READY): $(MADE) pyproject.toml setup.py src/resultflow/_native.c
 	@echo "env: installing resultflow itself, editable"
 	@.venv/bin/uv pip install --quiet --offline --python .venv/bin/python \
 	  --no-build-isolation --no-deps --editable .
+	@.venv/bin/python -c 'from resultflow._build import native; print("env: the build is", \
+	  "compiled" if native else "pure Python: there is no C compiler here")'
 	@touch $@
 
 .PHONY: lint
@@ -76,9 +82,10 @@ check: env ## resultflow check: what needs no types (legacy.py has what the stor
 	  src tests examples bench conftest.py
 
 .PHONY: test
-test: lint types layers check ## all of the above, then pytest with branch coverage
+test: lint types layers check ## all of the above, then pytest on both builds, with coverage
 	$(RUN) coverage erase
 	$(RUN) coverage run -m pytest $(PYTEST)
+	RESULTFLOW_PURE=1 $(RUN) coverage run -m pytest $(VALUES)
 	$(RUN) coverage combine --quiet
 	@rm -f .coverage/data.* # torn: their processes were killed as they wrote them
 	$(RUN) coverage report
@@ -95,17 +102,39 @@ soak: env ## the pipeline through many outages in a row (SOAK=--help)
 matrix: env ## every signal at every moment, both spellings (MATRIX=--help)
 	$(EXAMPLE).matrix $(MATRIX)
 
+.PHONY: prove-airflow
+prove-airflow: env ## outages of the real Airflow, original and rewrite (PROVE=--help)
+	PYTHONPATH="$(CURDIR)/examples" .venv/bin/python examples/airflow/prove.py $(PROVE)
+
 .PHONY: bench
-bench: env ## ratios against peers and bare Python (BENCH=--help)
-	$(RUN) bench $(BENCH)
+bench: env ## ratios against peers and bare Python, and the chart in the docs (BENCH=--help)
+	$(RUN) bench.values --chart docs/pictures/bench.svg $(BENCH)
+
+.PHONY: scopes
+scopes: env ## what a scope costs, and the start of an interpreter (SCOPES=--help)
+	$(RUN) bench $(SCOPES)
 
 .PHONY: growth
-growth: env ## what one of 500, 5,000, 50,000 composed resources costs
-	$(RUN) bench.growth
+growth: env ## how the cost grows from a hundred to a million (GROWTH=--help)
+	$(RUN) bench.growth $(GROWTH)
+
+.PHONY: imports
+imports: env ## the time of an import, beside that of attrs
+	$(RUN) bench.import_time
+
+.PHONY: counts
+counts: env ## instructions of the ten hottest operations, under callgrind (COUNTS=--help)
+	$(RUN) bench.instructions $(COUNTS)
 
 .PHONY: inject
 inject: env ## interrupt resources and their peers at every place (INJECT=--help)
 	$(RUN) bench.injection $(INJECT)
+
+.PHONY: raises
+raises: env ## the raises engine against real tests, Airflow and growing sources (network)
+	$(RUN) bench.raises_recall
+	$(RUN) bench.raises_airflow
+	$(RUN) bench.raises_growth
 
 .PHONY: pythons
 pythons: env ## the runtime's tests and interrupts on every Python that is here (PYTHONS=--help)
@@ -123,6 +152,6 @@ lock: env ## write requirements/dev.txt anew from pyproject.toml (LOCK=--upgrade
 
 .PHONY: clean
 clean: ## remove all that was made: environment, caches, output
-	rm -rf .venv .pythons .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist out
-	rm -rf src/*.egg-info
+	rm -rf .venv .pythons .bench .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist out
+	rm -rf src/*.egg-info src/resultflow/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

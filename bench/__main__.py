@@ -1,8 +1,8 @@
-"""Time resultflow, bare Python and a peer at the same work, in one run, and print the ratios.
+"""Time scopes and the start of an interpreter: resultflow, bare Python and what else there is.
 
-Figures of one run compare; figures of two runs or two machines do not. Within a group the
-rivals take turns, so that a busy moment of the machine hits them alike, and the fastest round
-of each counts: noise only ever adds.
+What is done with values is timed by `bench.values`. Figures of one run compare; figures of two
+runs or two machines do not. Within a group the rivals take turns, so that a busy moment of the
+machine hits them alike, and the fastest round of each counts: noise only ever adds.
 """
 
 import argparse
@@ -16,11 +16,8 @@ from types import TracebackType
 from typing import Self
 
 import attrs
-from returns.result import Failure, Success
-from returns.result import Result as PeerResult
-from returns.result import safe as peer_safe
 
-from resultflow import Bind, Err, Ok, Resource, Result, do, safe
+from resultflow import Ok, Resource, Result
 
 ROUND_SECONDS = 0.02
 
@@ -36,69 +33,6 @@ class Rival:
     name: str
     work: Callable[[], object]
     bound: float | None = None
-
-
-def step(number: int) -> Result[int, str]:
-    """Fail at 3."""
-    return Err("three") if number == 3 else Ok(number + 1)  # noqa: PLR2004 - any number would do
-
-
-def by_hand(number: int) -> Result[int, str]:
-    """Take five steps with an early return after each."""
-    first = step(number)
-    if isinstance(first, Err):
-        return first
-    second = step(first.value)
-    if isinstance(second, Err):
-        return second
-    third = step(second.value)
-    if isinstance(third, Err):
-        return third
-    fourth = step(third.value)
-    if isinstance(fourth, Err):
-        return fourth
-    return step(fourth.value)
-
-
-@do
-def by_do(bind: Bind[str], number: int) -> int:
-    """Take five steps under `@do`."""
-    first = bind(step(number))
-    second = bind(step(first))
-    third = bind(step(second))
-    fourth = bind(step(third))
-    return bind(step(fourth))
-
-
-def by_chain(number: int) -> Result[int, str]:
-    """Take five steps in a chain."""
-    return step(number).and_then(step).and_then(step).and_then(step).and_then(step)
-
-
-def peer_step(number: int) -> PeerResult[int, str]:
-    """Do what `step` does."""
-    return Failure("three") if number == 3 else Success(number + 1)  # noqa: PLR2004 - as in step
-
-
-def by_peer(number: int) -> PeerResult[int, str]:
-    """Take five steps in a chain of the peer's."""
-    result = peer_step(number)
-    result = result.bind(peer_step)  # pyright: ignore[reportUnknownMemberType]  # its types are
-    result = result.bind(peer_step)  # pyright: ignore[reportUnknownMemberType]  # exact only with
-    result = result.bind(peer_step)  # pyright: ignore[reportUnknownMemberType]  # its mypy plugin
-    return result.bind(peer_step)  # pyright: ignore[reportUnknownMemberType]
-
-
-def caught_by_hand(text: str) -> Result[int, ValueError]:
-    """Turn one exception into an `Err` without a trace of where it came from."""
-    try:
-        return Ok(int(text))
-    except ValueError as exc:
-        return Err(exc)
-
-
-caught_by_safe = safe(ValueError)(int)
-caught_by_peer = peer_safe(exceptions=(ValueError,))(int)
 
 
 class Lock:
@@ -209,28 +143,6 @@ def ten_by_class() -> object:
 
 
 GROUPS = {
-    "five steps, all of them Ok": [
-        Rival("if isinstance(r, Err): return r", lambda: by_hand(10)),
-        Rival("@do", lambda: by_do(10), bound=1.6),
-        Rival("and_then", lambda: by_chain(10)),
-        Rival("returns: bind", lambda: by_peer(10)),
-    ],
-    "five steps, the third an Err": [
-        Rival("if isinstance(r, Err): return r", lambda: by_hand(1)),
-        Rival("@do", lambda: by_do(1)),
-        Rival("and_then", lambda: by_chain(1)),
-        Rival("returns: bind", lambda: by_peer(1)),
-    ],
-    "a call that may raise, and does not": [
-        Rival("try, except", lambda: caught_by_hand("1")),
-        Rival("@safe", lambda: caught_by_safe("1")),
-        Rival("returns: @safe", lambda: caught_by_peer("1")),
-    ],
-    "a call that raises": [
-        Rival("try, except", lambda: caught_by_hand("x")),
-        Rival("@safe, with the trace", lambda: caught_by_safe("x")),
-        Rival("returns: @safe", lambda: caught_by_peer("x")),
-    ],
     "acquire, use, release": [
         Rival("try, finally", scope_by_hand),
         Rival("Resource.use", lambda: resource.use(body)),
@@ -276,7 +188,7 @@ def row(name: str, microseconds: float, ratio: float, bound: float | None) -> st
 
 def main() -> int:
     """Print every group; 1 when a bound is missed."""
-    parser = argparse.ArgumentParser(prog="make bench BENCH=...", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make scopes SCOPES=...", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="rounds of each (default: 15)")
     rounds: int = parser.parse_args().rounds
     if rounds < 1:

@@ -12,6 +12,11 @@ from pathlib import Path
 
 MINORS = range(11, 20)
 TESTS = (
+    "tests/test_native.py",
+    "tests/test_result.py",
+    "tests/test_safe.py",
+    "tests/test_do.py",
+    "tests/test_collect.py",
     "tests/test_resource.py",
     "tests/test_signals.py",
     "tests/test_aio_resource.py",

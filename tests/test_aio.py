@@ -254,3 +254,14 @@ def test_what_is_no_coroutine_function_is_refused(
 def test_partial_calls_are_coroutine_functions() -> None:
     """What calls a coroutine function with arguments filled in is one too."""
     assert asyncio.run(aio.safe(ValueError)(functools.partial(parse, "1"))()) == Ok(Ok(1))
+
+
+def test_the_signature_of_a_coroutine_block_is_the_callers() -> None:
+    """As with `resultflow.do`, no caller is asked for a token."""
+
+    @aio.do
+    async def block(bind: Bind[str], text: str, *, least: int = 0) -> int:
+        return bind(Ok(len(text))) + least
+
+    assert list(inspect.signature(block).parameters) == ["text", "least"]
+    assert inspect.iscoroutinefunction(block)

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, cast
+from unittest import mock
 
 import pytest
 
@@ -292,6 +293,62 @@ def test_the_wrapper_looks_like_the_function() -> None:
     """Name and documentation are those of the function."""
     assert (add.__name__, add.__doc__) == ("add", "Add two numbers.")
     assert inspect.unwrap(add) is not add
+
+
+def test_the_signature_is_the_callers() -> None:
+    """What calls a block by its signature, as a test runner does, is not asked for a token."""
+
+    class Method:
+        @do
+        def first(self, bind: Bind[str], text: str, *rest: str, least: int = 0) -> int:
+            return bind(parse(text)) + len(rest) + least
+
+    assert list(inspect.signature(add).parameters) == ["first", "second", "scale"]
+    assert list(inspect.signature(Method.first).parameters) == ["self", "text", "rest", "least"]
+    assert list(inspect.signature(Method().first).parameters) == ["text", "rest", "least"]
+    assert mock.create_autospec(add, return_value=Ok(3))("1", second="2") == Ok(3)
+
+
+def test_every_shape_of_parameters_is_passed_on() -> None:
+    """Defaults, keywords, and whatever else a function takes, arrive as they were given."""
+    none: Any = None
+
+    @do
+    def defaults(bind: Bind[str] = none, first: int = 1, second: int = 2) -> object:
+        return bind(Ok(first)), second
+
+    @do
+    def positional(bind: Bind[str], first: int, /, second: int = 2) -> object:
+        return bind(Ok(first)), second
+
+    @do
+    def keywords(bind: Bind[str], /, *, first: int, **more: int) -> object:
+        return bind(Ok(first)), more
+
+    @do
+    def names(bind: Bind[str], token: int, value: int, exc: int = 3) -> object:
+        return bind(Ok(token)), value, exc
+
+    class Method:
+        @do
+        def rest(self, bind: Bind[str], *rest: int) -> object:
+            return bind(Ok(rest))
+
+        @do
+        def first(self, bind: Bind[str], /, first: int = 1) -> object:
+            return bind(Ok(first))
+
+    assert (defaults(), defaults(3), defaults(second=4)) == (Ok((1, 2)), Ok((3, 2)), Ok((1, 4)))
+    assert (positional(1), positional(1, second=3)) == (Ok((1, 2)), Ok((1, 3)))
+    assert keywords(first=1, second=2) == Ok((1, {"second": 2}))
+    assert (names(1, 2), names(token=1, value=2, exc=4)) == (Ok((1, 2, 3)), Ok((1, 2, 4)))
+    assert (Method().rest(1, 2), Method().first(), Method().first(first=2)) == (
+        Ok((1, 2)),
+        Ok(1),
+        Ok(2),
+    )
+    with pytest.raises(TypeError, match="positional-only"):
+        cast("Any", positional)(first=1)
 
 
 def test_arguments_are_checked_by_the_function() -> None:

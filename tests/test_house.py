@@ -57,7 +57,9 @@ def own_files() -> Iterator[Path]:
         folders[:] = [
             name for name in folders if not any(fnmatch(name, glob) for glob in [".git", *ignored])
         ]
-        yield from (Path(folder, name) for name in files)
+        for name in files:
+            if not any(fnmatch(name, glob) for glob in ignored):
+                yield Path(folder, name)
 
 
 def test_importing_resultflow_loads_nothing_heavy(unmeasured: dict[str, str]) -> None:
@@ -82,9 +84,10 @@ def test_the_door_opens_only_as_far_as_it_is_used(unmeasured: dict[str, str]) ->
         check=False,
     )
     loaded, *rest = opened.stdout.splitlines()
-    assert loaded.split() == [
-        *("resultflow", "resultflow._result", "resultflow._trace", "resultflow._travel"),
-        "resultflow.errors",
+    fast = {"resultflow._native"}  # there, or not
+    assert [name for name in loaded.split() if name not in fast] == [
+        *("resultflow", "resultflow._build", "resultflow._result", "resultflow._trace"),
+        *("resultflow._travel", "resultflow.errors"),
     ]
     assert rest == ["True", "[]"]
     assert "AttributeError: module 'resultflow' has no attribute 'is_okay'" in opened.stderr

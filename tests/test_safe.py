@@ -1,5 +1,6 @@
 """`@safe`: which exceptions become values, on what it works, and what it refuses."""
 
+import copy
 import functools
 import inspect
 import pickle
@@ -322,3 +323,10 @@ def shout(text: str | bytes) -> str | bytes:
 def test_an_overloaded_function_can_be_called_in_place() -> None:
     """Once it has its name, an overloaded function is one like any other."""
     assert safe(ValueError)(shout)("a") == Ok("A")
+
+
+def test_a_wrapper_without_a_name_is_copied_as_functions_are() -> None:
+    """The wrapper of a partial or of an object, in a value that is copied, stays itself."""
+    held = {"parse": safe(ValueError)(functools.partial(int, base=2))}
+    assert copy.copy(held["parse"]) is held["parse"]
+    assert copy.deepcopy(held) == held

@@ -23,7 +23,7 @@ from tests.travellers import (
     local_error,
 )
 
-from resultflow import Err, Ok, Resource, Result, collect_all
+from resultflow import Err, Ok, Resource, Result, collect_all, safe
 from resultflow._travel import duplicate, pack, unpack
 from resultflow.errors import Unpicklable, UnwrapError
 
@@ -219,3 +219,12 @@ def test_a_copy_shares_what_it_cannot_copy() -> None:
     assert duplicate(homeless, memo) is homeless
     assert duplicate(homeless, memo) is homeless
     assert type(duplicate(Homesick(), {})) is Homesick
+
+
+def test_a_safe_function_without_a_global_name_stays_behind() -> None:
+    """What cannot be found by its name is left behind alone; the error that held it arrives."""
+    err = Err(LookupError("no handler", safe(ValueError)(lambda: 0)))
+    error = unpack(pack(err)).error
+    assert type(error) is LookupError
+    assert isinstance(error.args[1], Unpicklable)
+    assert error.args[1].reason == "it has no global name"

@@ -8,6 +8,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar, cast, overload
 
+from resultflow._build import native
 from resultflow._result import Err, Ok, ResultBase, err_with, joined, name_of
 from resultflow._trace import capture
 from resultflow._travel import pack, text_of, unpack
@@ -345,27 +346,42 @@ def traverse(
 
 def _collected(results: Iterable[ResultBase[T, E]], taker: str) -> Ok[list[T]] | Err[E]:
     values: list[T] = []
-    for result in _several(results, taker):
-        if isinstance(result, Ok):
-            values.append(result.value)
-        elif isinstance(result, Err):
-            return result
-        else:
-            raise _not_a_result(result, taker)
-    return Ok(values)
+    stopped = _take(_several(results, taker), values, None)
+    if stopped is None:
+        return Ok(values)
+    if isinstance(stopped[0], Err):
+        return stopped[0]
+    raise _not_a_result(stopped[0], taker)
 
 
 def _split(results: Iterable[ResultBase[T, E]], taker: str) -> tuple[list[T], list[Err[E]]]:
     values: list[T] = []
     errs: list[Err[E]] = []
-    for result in _several(results, taker):
+    stopped = _take(_several(results, taker), values, errs)
+    if stopped is not None:
+        raise _not_a_result(stopped[0], taker)
+    return values, errs
+
+
+def _take(
+    results: Iterable[ResultBase[T, E]], values: list[T], errs: list[Err[E]] | None
+) -> tuple[ResultBase[T, E]] | None:
+    """Append the value of each `Ok`, and each `Err` where there is a list for it.
+
+    Give the first item that could not be taken, in a tuple; None at the end of all.
+    """
+    for result in results:
         if isinstance(result, Ok):
             values.append(result.value)
-        elif isinstance(result, Err):
+        elif isinstance(result, Err) and errs is not None:
             errs.append(result)
         else:
-            raise _not_a_result(result, taker)
-    return values, errs
+            return (result,)
+    return None
+
+
+if not TYPE_CHECKING and native:
+    _take = native.take
 
 
 def _several(

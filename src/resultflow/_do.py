@@ -6,14 +6,16 @@ import functools
 import inspect
 import sys
 from abc import abstractmethod
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-from resultflow._result import Err, Ok, extended, name_of
+from resultflow._build import native
+from resultflow._result import Err, Ok, err_with, history_of, name_of
 from resultflow.errors import EarlyReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType, FunctionType
+    from types import FrameType
     from typing import Any, NoReturn
 
 __all__ = ["Bind", "do"]
@@ -75,23 +77,27 @@ class Token:
         """Give the value of an `Ok`, leave with an `Err`."""
         if isinstance(result, Ok):
             return result.value
-        if isinstance(result, Err):
-            self._leave(result)
-        raise TypeError(f"bind takes a Result, not {result!r}: leave bind away, or write Ok(...)")
+        raise self.way_out(result, _frame_at(1))
 
-    def _leave(self, err: Err[Any]) -> NoReturn:
-        frame = here = _frame_at(2)
+    def way_out(self, result: Err[Any], here: FrameType) -> EarlyReturn:
+        """Make what is raised to leave with an `Err`, from the frame that called `bind`."""
+        if not isinstance(result, Err):
+            raise TypeError(
+                f"bind takes a Result, not {result!r}: leave bind away, or write Ok(...)"
+            )
         # On this stack is the call that holds this very token, or nobody would catch the
         # exception: that tells an ended call, another thread and another task all at once.
-        while frame.f_code not in holders or frame.f_locals["token"] is not self:
+        frame = here
+        while id(frame.f_code) not in holders or frame.f_locals["token"] is not self:
             if frame.f_back is None:
                 raise RuntimeError(
-                    f"bind({err!r}) cannot leave its @do function, whose call has ended or runs "
-                    "in another thread or task: take the Result there and bind it there"
+                    f"bind({result!r}) cannot leave its @do function, whose call has ended or "
+                    "runs in another thread or task: take the Result there and bind it there"
                 )
             frame = frame.f_back
-        self.left = extended(err, (here.f_code, here.f_lasti))
-        raise EarlyReturn(self, self.left)
+        history = (history_of(result), (here.f_code, here.f_lasti))
+        self.left = err_with(result.error, history)
+        return EarlyReturn(self, self.left)
 
     def outcome(self, exc: EarlyReturn) -> Err[Any]:
         """Give the `Err` that the call was left with; pass on what left an outer call."""
@@ -107,8 +113,12 @@ class Token:
         )
 
 
-# The code of the functions that hold a call's token, in a local variable of that name.
-holders: set[CodeType] = set()
+if not TYPE_CHECKING and native:
+    Token = native.adopt_token(Token)
+
+# The code of the functions that hold a call's token, in a local variable of that name; by its id,
+# since code is compared by all that it consists of, and a stack may be long.
+holders: dict[int, CodeType] = {}
 
 
 @overload
@@ -158,34 +168,80 @@ def do(func: Any, /) -> Any:
         raise TypeError(
             f"do cannot wrap the coroutine function {name_of(func)}: use resultflow.aio.do"
         )
-    # Twice nearly the same, because what happens here happens at every call.
-    if position_of(func):
+    position = position_of(func)
+    return held(_fitted(func, position) or _general(func, position), func, position)
 
-        def method(first: object, /, *args: object, **kwargs: object) -> Ok[Any] | Err[Any]:
-            token = Token()
-            try:
-                value = func(first, token.bind, *args, **kwargs)
-            except EarlyReturn as exc:
-                return token.outcome(exc)
-            return Ok(value) if token.left is None else token.swallowed(func)
 
-        return held(method, func)
+# What a wrapper uses; a parameter that has one of these names cannot be in one that is fitted.
+_USED = {"EarlyReturn": EarlyReturn, "Ok": Ok, "Token": Token}
+_FITTED = """
+def wrapper({parameters}):
+    token = Token()
+    try:
+        value = func({arguments})
+    except EarlyReturn as exc:
+        return token.outcome(exc)
+    return Ok(value) if token.left is None else token.swallowed(func)
+"""
 
-    def function(*args: object, **kwargs: object) -> Ok[Any] | Err[Any]:
+
+def _fitted(func: FunctionType, position: int) -> Callable[..., object] | None:
+    """Make a wrapper with the very parameters of the function, where they are plain ones.
+
+    To pack arguments and unpack them again would be the dearest part of a call. And a call
+    between two plain Python functions uses no C stack: blocks nest as deep as functions do.
+    """
+    code, defaults = func.__code__, func.__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount]
+    variable = code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    taken = {"exc", "func", "token", "value", *_USED}
+    if variable or code.co_kwonlyargcount or position >= len(names) or taken.intersection(names):
+        return None
+    if (default := position - len(names) + len(defaults)) >= 0:  # the token has one
+        defaults = defaults[:default] + defaults[default + 1 :]
+    only_positional = code.co_posonlyargcount
+    shape = _compiled(names, position, only_positional - (position < only_positional))
+    return FunctionType(shape, {**_USED, "func": func}, func.__name__, defaults)
+
+
+@functools.cache
+def _compiled(names: tuple[str, ...], position: int, only_positional: int) -> CodeType:
+    passed = [*names[:position], *names[position + 1 :]]
+    parameters = [*passed[:only_positional], "/"] if only_positional else []
+    source = _FITTED.format(
+        parameters=", ".join(parameters + passed[only_positional:]),
+        arguments=", ".join([*passed[:position], "token.bind", *passed[position:]]),
+    )
+    made = compile(source, "<resultflow.do>", "exec").co_consts
+    return next(constant for constant in made if isinstance(constant, CodeType))
+
+
+def _general(func: Callable[..., Any], position: int) -> Callable[..., Ok[Any] | Err[Any]]:
+    """Make a wrapper that takes whatever it is given."""
+
+    def wrapper(*args: object, **kwargs: object) -> Ok[Any] | Err[Any]:
         token = Token()
         try:
-            value = func(token.bind, *args, **kwargs)
+            value = func(*args[:position], token.bind, *args[position:], **kwargs)
         except EarlyReturn as exc:
             return token.outcome(exc)
         return Ok(value) if token.left is None else token.swallowed(func)
 
-    return held(function, func)
+    return wrapper
 
 
-def held(call: Callable[..., object], func: Callable[..., object]) -> Callable[..., object]:
-    """Make a wrapper one that holds a token, and looks like what it wraps."""
-    holders.add(cast("FunctionType", call).__code__)
-    return functools.update_wrapper(call, func)
+def held(
+    call: Callable[..., object], func: Callable[..., object], position: int
+) -> Callable[..., object]:
+    """Make a wrapper one that holds a token, and looks like what it wraps, but for the token."""
+    code: CodeType = cast("FunctionType", call).__code__
+    holders[id(code)] = code
+    whole = inspect.signature(func)
+    token = _code_of(func).co_varnames[position]
+    shown = [known for name, known in whole.parameters.items() if name != token]
+    wrapper = functools.update_wrapper(call, func)
+    vars(wrapper)["__signature__"] = whole.replace(parameters=shown)
+    return wrapper
 
 
 def position_of(func: object) -> int:
@@ -197,7 +253,7 @@ def position_of(func: object) -> int:
         )
     if not inspect.isfunction(func):
         raise TypeError(f"do wraps functions, not {func!r}: put @do right above the def")
-    code: CodeType = inspect.unwrap(func).__code__
+    code = _code_of(func)
     names = code.co_varnames[: min(code.co_argcount, 2)]
     if "bind" in names:
         return names.index("bind")
@@ -208,3 +264,8 @@ def position_of(func: object) -> int:
         f"do found no token in {name_of(func)}({', '.join(names)}): "
         "its first parameter, after self or cls, must be 'bind: Bind[E]'"
     )
+
+
+def _code_of(func: Callable[..., object]) -> CodeType:
+    """Give the code of the function that other decorators have wrapped."""
+    return cast("FunctionType", inspect.unwrap(func)).__code__

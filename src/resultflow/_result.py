@@ -10,6 +10,7 @@ import sys
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias, TypeVar, cast, final
 
+from resultflow._build import native
 from resultflow._trace import Cause, Context, Report, Suppressed, chain, entries, resolved
 from resultflow._travel import duplicate, pack, unpack
 from resultflow.errors import UnwrapError
@@ -510,6 +511,10 @@ def _check_result(made: object, maker: str) -> None:
         )
 
 
+def _check_then(f: object, made: object) -> None:
+    _check_result(made, f"and_then({name_of(f)})")
+
+
 @final
 class Ok(ResultBase[T_co, "Never"]):
     """Success, holding a value.
@@ -626,7 +631,7 @@ class Ok(ResultBase[T_co, "Never"]):
     def and_then(self, f: Callable[[T_co], R]) -> R:
         made = f(self.value)
         if not isinstance(made, ResultBase):
-            _check_result(made, f"and_then({name_of(f)})")
+            _check_then(f, made)
         return made
 
     def or_(self, result: ResultBase[object, object]) -> Ok[T_co]:
@@ -915,6 +920,11 @@ def _arrived(error: Parcel, found: tuple[Entry, ...]) -> Err[Any]:
 _set_value: Callable[[object, object], None] = vars(Ok)["value"].__set__
 _set_error: Callable[[object, object], None] = vars(Err)["error"].__set__
 _set_history: Callable[[object, History | None], None] = vars(Err)["_history"].__set__
+
+# From here on the names mean the types in C, where there are any; checkers read the classes.
+if not TYPE_CHECKING and native:
+    Ok, Err = native.adopt_results(Ok, Err, _check_then)
+    err_with = native.err_with
 
 Result: TypeAlias = Ok[T] | Err[E]
 """Either `Ok[T]` or `Err[E]`: the type to annotate with, and to `match` on."""

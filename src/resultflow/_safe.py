@@ -8,12 +8,14 @@ import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar, cast, get_overloads, overload
 
+from resultflow._build import native
 from resultflow._result import Err, Ok, err_with, name_of
 from resultflow._trace import Cause, capture
 from resultflow.errors import EarlyReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
     from typing import Any
 
 __all__ = ["Safe", "safe"]
@@ -71,6 +73,8 @@ class Safe(Generic[F_co]):
                 "is awaited, not when it is called: use resultflow.aio.safe"
             )
         kinds, into = self._kinds, self._into
+        if not TYPE_CHECKING and native:
+            return dressed(native.safe(func, kinds, into), func)
 
         def call(*args: object, **kwargs: object) -> Ok[Any] | Err[Any]:
             try:
@@ -94,10 +98,20 @@ def dressed(call: Callable[P, T], func: Callable[..., object]) -> Callable[P, T]
 def failed(exc: BaseException, into: Callable[[Any], F] | None) -> Err[F]:
     """Make the `Err` of an exception that a wrapper one frame up has just caught."""
     traceback = exc.__traceback__
-    history = capture(exc, traceback and traceback.tb_next)
+    return _failed_at(exc, traceback and traceback.tb_next, into)
+
+
+def _failed_at(
+    exc: BaseException, traceback: TracebackType | None, into: Callable[[Any], F] | None
+) -> Err[F]:
+    history = capture(exc, traceback)
     if into is None:
         return err_with(cast("F", exc), history)
     return err_with(into(exc), (history, Cause(exc)))
+
+
+if not TYPE_CHECKING and native:
+    native.adopt_call(_failed_at, EarlyReturn)
 
 
 def check(func: Callable[..., Any]) -> None:

@@ -175,7 +175,7 @@ def _reduced(value: object) -> Any:  # noqa: ANN401 - pickle's protocol
     except Exception as exc:  # noqa: BLE001 - any user class may break here
         return _stand_in(value, text_of(exc))
     if isinstance(made, str):  # the name of a global object
-        return NotImplemented
+        return NotImplemented if _has_name(value) else _stand_in(value, "it has no global name")
     for part in (made[0], *made[1]):
         if isinstance(part, type | FunctionType) and not _has_name(part):
             return _stand_in(value, f"{part.__qualname__} has no global name")
@@ -186,8 +186,8 @@ def _stand_in(value: object, reason: str) -> tuple[type[Unpicklable], tuple[str,
     return Unpicklable, (kind_of(value), _short_text_of(value), reason)
 
 
-def _has_name(value: type | FunctionType) -> bool:
-    """Whether the receiver can find a class or function by its name."""
+def _has_name(value: object) -> bool:
+    """Whether the receiver can find a class, a function or another object by its name."""
     import pickle
 
     try:

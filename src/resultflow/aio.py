@@ -272,7 +272,7 @@ def do(func: Any, /) -> Any:
             return token.outcome(exc)
         return Ok(value) if token.left is None else token.swallowed(func)
 
-    return held(call, func)
+    return held(call, func, position)
 
 
 _Any: TypeAlias = "Resource[T, E] | sync.Resource[T, E]"
