@@ -1,4 +1,8 @@
-"""The command `resultflow`: `resultflow check` finds what needs no types, in any tree."""
+"""The command `resultflow`: what needs no types, in any tree.
+
+`check` finds what is wrong with it, `escapes` tells which exceptions can leave a function,
+`migrate` rewrites what uses another library.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     .. versionadded:: 0.1.0
     """
-    given = _parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["migrate"]:
+        return _migrate(arguments[1:])
+    given = _parser().parse_args(arguments)
     try:
-        return _check(given)
+        return _escapes(given) if given.command == "escapes" else _check(given)
     except (BaselineError, SettingsError, _MisusedError) as exc:
-        _say(f"error: {exc}")
+        _say(f"error: {exc}", given.command)
         return MISUSED
 
 
@@ -59,8 +66,10 @@ class _MisusedError(Exception):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="resultflow", description="Check code without types.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser = argparse.ArgumentParser(
+        prog="resultflow", description="Check, explain and migrate code."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     check = commands.add_parser(
         "check",
         help="find what needs no types, in files and folders",
@@ -80,7 +89,98 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--baseline", metavar="FILE", help="report only what is not in it")
     check.add_argument("--write-baseline", metavar="FILE", help="write all findings there: exit 0")
     check.add_argument("--explain", metavar="CODE", help="print what a code means, and stop")
+    escapes = commands.add_parser(
+        "escapes",
+        help="tell which exceptions can leave a function, and by which way",
+        description="Tell which exceptions can leave a function, without importing anything.",
+        epilog="exit status: 0 an answer was found, 2 wrong usage, or no such function",
+    )
+    escapes.add_argument("entry", metavar="MODULE:FUNCTION", help="as in package.module:Class.f")
+    form = escapes.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the whole graph as JSON")
+    form.add_argument("--dot", action="store_true", help="print the graph for Graphviz")
+    form.add_argument("--html", metavar="FILE", help="write a page that shows the graph")
+    escapes.add_argument(
+        "--caught", action="store_true", help="list also what handlers on the way catch"
+    )
+    escapes.add_argument(
+        "--search",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a folder to look for modules in, before Python's own (default: . and ./src)",
+    )
+    escapes.add_argument(
+        "--cache",
+        metavar="PATH",
+        help="the folder to keep in what was read (default: resultflow in the user's cache)",
+    )
+    # Its arguments are its own: what it needs is installed on demand.
+    commands.add_parser("migrate", add_help=False, help="rewrite code of result or returns")
     return parser
+
+
+def _migrate(arguments: Sequence[str]) -> int:
+    try:
+        from resultflow.migrate import main as migrate
+    except ModuleNotFoundError as exc:
+        if exc.name != "libcst":
+            raise
+        _say("error: libcst is missing: install resultflow[migrate]", "migrate")
+        return MISUSED
+    return migrate(arguments)
+
+
+def _users_cache() -> Path:
+    """Give a folder outside the project: what is kept is believed, and a project may lie."""
+    try:
+        users = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as exc:  # a user whom the system does not know
+        raise _MisusedError(
+            f"there is no folder for a cache: name one with --cache ({exc})"
+        ) from exc
+    return Path(users, "resultflow")
+
+
+def _escapes(given: argparse.Namespace) -> int:
+    from resultflow.check.escapes import FORMS, answer, nearest
+    from resultflow.check.raises import Program
+
+    module, colon, function = given.entry.partition(":")
+    if not colon or not module:
+        raise _MisusedError(f"{given.entry!r} names no function: write module:function")
+    search = [Path(path) for path in given.search or filter(_is_there, (".", "src"))]
+    for path in search:
+        if not path.is_dir():
+            raise _MisusedError(f"{str(path)!r} is no folder: --search takes those of modules")
+    name = f"{module}.{function}" if function else module
+    cache = Path(given.cache) if given.cache else _users_cache()
+
+    def make() -> Program:
+        program = Program(search, load(Path.cwd()), cache, workers=os.cpu_count() or 1)
+        if not program.files.is_there(module):
+            raise _MisusedError(f"there is no module {module!r}: name its folder with --search")
+        if not program.is_there(name):
+            fault = program.files.notes.get(module)
+            if fault is not None:
+                raise _MisusedError(fault)
+            near = nearest(program, module, function)
+            hint = f": did you mean {near!r}?" if near else ", nor any other"
+            raise _MisusedError(f"{module!r} has no function {function!r}{hint}")
+        return program
+
+    data = answer(make, name, search, cache)
+    if given.html is not None:
+        from resultflow.check.page import as_html
+
+        try:
+            Path(given.html).write_text(as_html(data), encoding="utf-8")
+        except OSError as exc:
+            raise _MisusedError(f"{given.html}: cannot be written: {exc}") from exc
+        return 0
+    form = "json" if given.json else "dot" if given.dot else "text"
+    _print(FORMS[form](data, caught=given.caught))
+    return 0
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -138,8 +238,8 @@ def _print(text: str) -> None:
         raise _MisusedError(f"the output cannot be written: {exc}") from exc
 
 
-def _say(text: str) -> None:
-    print(f"resultflow check: {text}", file=sys.stderr)
+def _say(text: str, command: str = "check") -> None:
+    print(f"resultflow {command}: {text}", file=sys.stderr)
 
 
 class _Search:
@@ -182,7 +282,7 @@ class _Search:
                     yield name
 
 
-def _is_there(path: Path) -> bool:
+def _is_there(path: Path | str) -> bool:
     """Tell whether there is such a path; a folder that may not be entered has none."""
     return os.path.exists(path)  # noqa: PTH110 - that of Path raises for some (until 3.14)
 

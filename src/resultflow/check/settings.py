@@ -5,10 +5,11 @@ from __future__ import annotations
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["Settings", "SettingsError", "is_test", "load"]
 
@@ -34,6 +35,10 @@ class Settings(NamedTuple):
     may_drop_: tuple[str, ...] = ()
     context_managers: tuple[str, ...] = ()
     may_unwrap_: tuple[str, ...] = ()
+    may_raise: tuple[str, ...] = ()
+    raises: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    bugs: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
 
     def may_drop(self, receiver: str) -> bool:
         """Tell whether a callable may be given one that returns a Result, and drop it."""
@@ -52,12 +57,26 @@ class Settings(NamedTuple):
         """Tell whether a module is a test, or another place where an exception is right."""
         return is_test(module, path) or _is_named(module, (*_EDGES, *self.may_unwrap_))
 
+    def is_computed(self, module: str) -> bool:
+        """Tell whether it is computed what may leave the functions of a module."""
+        return _is_named(module, self.may_raise)
+
     def as_data(self) -> dict[str, object]:
         """Give all settings as JSON would give them back, to tell whether they have changed."""
-        return {
-            name: value if isinstance(value, bool) else list(cast("tuple[str, ...]", value))
-            for name, value in self._asdict().items()
-        }
+        return {name: _as_data(value) for name, value in self._asdict().items()}
+
+
+def _as_data(value: object) -> object:
+    if isinstance(value, (dict, MappingProxyType)):
+        table = cast("Mapping[str, tuple[str, ...]]", value)
+        return {name: list(table[name]) for name in sorted(table)}
+    return list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        _is_list(item) for item in cast("dict[str, object]", value).values()
+    )
 
 
 _CONTEXT_MANAGERS = ("contextlib.contextmanager", "contextlib.asynccontextmanager")
@@ -71,6 +90,10 @@ _KEYS: dict[str, tuple[str, Callable[[object], bool], str]] = {
     "may-drop": ("may_drop_", _is_list, "a list of strings"),
     "context-managers": ("context_managers", _is_list, "a list of strings"),
     "may-unwrap": ("may_unwrap_", _is_list, "a list of strings"),
+    "may-raise": ("may_raise", _is_list, "a list of strings"),
+    "raises": ("raises", _is_table, "a table of functions, each with a list of exceptions"),
+    "bugs": ("bugs", _is_list, "a list of strings"),
+    "failures": ("failures", _is_list, "a list of strings"),
 }
 
 
@@ -124,5 +147,12 @@ def _read(file: Path) -> Settings:
             raise SettingsError(
                 f"{file}: [tool.resultflow] {key} is {value!r}: it must be {wanted}"
             )
-        found[name] = tuple(cast("list[str]", value)) if isinstance(value, list) else value
+        found[name] = _frozen(value)
     return Settings(**found)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # each was checked by its key
+
+
+def _frozen(value: object) -> object:
+    if isinstance(value, dict):
+        table = cast("dict[str, list[str]]", value)
+        return {name: tuple(items) for name, items in table.items()}
+    return tuple(cast("list[str]", value)) if isinstance(value, list) else value
