@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 import re
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from mypy.errorcodes import ErrorCode
 from mypy.errors import CompileError
-from mypy.nodes import Expression
+from mypy.nodes import Decorator, Expression
 from mypy.plugin import Plugin
 
 from resultflow.check import codes, settings
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     )
     from mypy.types import FunctionLike, Type
 
+    from resultflow.check.answers import Answer, Answers, Question
+    from resultflow.check.may_raise import Asked
     from resultflow.check.patterns import Before
 
 __all__ = ["ResultPlugin", "plugin"]
@@ -72,6 +76,16 @@ def plugin(version: str) -> type[Plugin]:
     return ResultPlugin
 
 
+class _Asked(NamedTuple):
+    """What was asked of a module."""
+
+    file: MypyFile
+    is_reported: bool
+    functions: Asked
+    answers: Mapping[Question, Answer]
+    digest: str | None
+
+
 class ResultPlugin(Plugin):
     """What resultflow adds to mypy.
 
@@ -98,6 +112,11 @@ class ResultPlugin(Plugin):
         # mypy then keeps the type of every expression until its module is done.
         options.export_types = True
         self._manager: BuildManager | None = None
+        self._told = self._settings.as_data()
+        self._folder = _cache(options)
+        # Else nothing was ever asked, and a warm run need not know what answers are.
+        self._has_answers = self._folder is not None and self._folder.is_dir()
+        self._asked: dict[str, _Asked] = {}
         self._before: tuple[MypyFile, Before] | None = None
 
     def set_modules(self, modules: dict[str, MypyFile]) -> None:
@@ -125,9 +144,43 @@ class ResultPlugin(Plugin):
             self._manager = manager
         return manager
 
-    def report_config_data(self, ctx: ReportConfigContext) -> object:  # noqa: ARG002 - the same for all
-        """Let a change of the settings make the cache worthless."""
-        return self._settings.as_data()
+    def report_config_data(self, ctx: ReportConfigContext) -> object:
+        """Let a change of the settings make the cache worthless, or one of what may be raised."""
+        if ctx.is_check:
+            digest = self._answers.digest(ctx.id) if self._has_answers else None
+        else:
+            manager = self._managing()
+            file = manager.modules[ctx.id]
+            # A comment in the module may say otherwise, but mypy does not tell of it here.
+            digest = self._ask(file, manager, manager.options.clone_for_module(ctx.id)).digest
+        return {**self._told, "raises": digest}
+
+    @cached_property
+    def _answers(self) -> Answers:
+        from resultflow.check.answers import Answers
+
+        return Answers(self._settings, self._folder)
+
+    def _ask(self, file: MypyFile, manager: BuildManager, options: Options) -> _Asked:
+        """Ask what can leave the functions of a module, once for each time it is checked."""
+        is_reported = (
+            self._settings.is_computed(file.fullname)
+            and self._codes["may-raise"] not in options.disabled_error_codes
+        )
+        known = self._asked.get(file.fullname)
+        if known is not None and known.file is file and known.is_reported == is_reported:
+            return known
+        asked = _Asked(file, is_reported, {}, {}, None)
+        if not file.is_stub and file.path not in manager.errors.ignored_files:
+            from resultflow.check import may_raise
+
+            functions = may_raise.questions(file, is_reported=is_reported)
+            if functions:
+                search = _search(manager)
+                answers, digest = self._answers.ask(file.fullname, functions, search)
+                asked = _Asked(file, is_reported, functions, answers, digest)
+        self._asked[file.fullname] = asked
+        return asked
 
     def get_additional_indirect_deps(self, file: MypyFile) -> set[str]:
         """Check a module: mypy calls this when it has done so, before it keeps the errors."""
@@ -144,7 +197,7 @@ class ResultPlugin(Plugin):
                         for one in walk(file)
                         if isinstance(one, Expression) and one in found
                     }
-                self._check(file, found, manager)
+                return self._check(file, found, manager)
         finally:
             if not self._keep_types:
                 manager.all_types.clear()
@@ -152,18 +205,20 @@ class ResultPlugin(Plugin):
 
     def _check(
         self, file: MypyFile, found: Mapping[Expression, Type], manager: BuildManager
-    ) -> None:
+    ) -> set[str]:
+        """Report what is wrong with a module; give those that its types are from, besides."""
         from resultflow.check.typed import Module
 
         report = manager.errors.report
 
-        def tell(node: Context, message: str, code: str) -> None:
+        def tell(node: Context, message: str, code: str, severity: str = "error") -> None:
             end = node.end_line or node.line
             report(
                 node.line,
                 node.column,
                 message,
                 code=self._codes[code],
+                severity=severity,
                 end_line=end,
                 end_column=node.end_column,
                 origin_span=range(node.line, end + 1) if isinstance(node, Expression) else None,
@@ -171,6 +226,13 @@ class ResultPlugin(Plugin):
 
         Module(file, found, tell, manager.errors.options, self._settings).check()
         self._check_yields(file, manager)
+        asked = self._ask(file, manager, manager.errors.options)
+        if not asked.functions:
+            return set()
+        from resultflow.check import may_raise
+
+        may_raise.check(asked.functions, asked.answers, tell, partial(tell, severity="note"))
+        return may_raise.modules_of(asked.functions)
 
     def _check_yields(self, file: MypyFile, manager: BuildManager) -> None:
         """Find the unprotected yields, with the decorators that mypy has resolved."""
@@ -228,7 +290,23 @@ class ResultPlugin(Plugin):
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
         """Keep the errors of `collect` and `safe` apart, where mypy joins them."""
-        return _EXACT.get(fullname)
+        return self._guarded if fullname in _SAFE else _EXACT.get(fullname)
+
+    def _guarded(self, ctx: FunctionContext) -> Type:
+        from resultflow.check import exact
+
+        node = ctx.context
+        manager = self._managing()
+        module = cast("TypeChecker", ctx.api).tree.fullname
+        # What is defined in a function has no name that others could ask for.
+        if isinstance(node, Decorator) and node.func.fullname.startswith(f"{module}."):
+            from resultflow.check import may_raise
+            from resultflow.check.answers import Question
+
+            question = Question(node.func.fullname, is_bare=True)
+            answers = self._answers.solve([question], _search(manager))
+            return may_raise.inferred(ctx, answers[question], manager, module)
+        return exact.guarded(ctx)
 
 
 def _is_manager(found: object) -> TypeGuard[BuildManager]:
@@ -259,17 +337,21 @@ def _collected(ctx: FunctionContext) -> Type:
     return exact.collected(ctx)
 
 
-def _guarded(ctx: FunctionContext) -> Type:
-    from resultflow.check import exact
-
-    return exact.guarded(ctx)
+_EXACT = {"resultflow._collect.collect": _collected}
+_SAFE = {"resultflow._safe.safe", "resultflow.aio.safe"}
 
 
-_EXACT = {
-    "resultflow._collect.collect": _collected,
-    "resultflow._safe.safe": _guarded,
-    "resultflow.aio.safe": _guarded,
-}
+def _search(manager: BuildManager) -> tuple[str, ...]:
+    """Give the folders that modules are looked for in, as mypy does."""
+    paths = manager.search_paths
+    return (*paths.python_path, *paths.mypy_path, *paths.package_path)
+
+
+def _cache(options: Options) -> Path | None:
+    """Give the folder for what is kept between runs, beside mypy's own."""
+    if not options.incremental or options.cache_dir == os.devnull:
+        return None
+    return Path(options.cache_dir) / "resultflow"
 
 
 def _root(options: Options) -> Path:

@@ -125,3 +125,7 @@ def opened_async() -> AbstractAsyncContextManager[Result[int, Lost]]:
 
 def plain() -> int:
     return 1
+
+
+def raises_lost() -> None:
+    raise Lost

@@ -38,6 +38,7 @@ disable_error_code = ["empty-body", "func-returns-value", "truthy-bool"]
 
 [tool.resultflow]
 strict = true
+may-raise = ["*"]
 """
 MARK = re.compile(r"# E: (?P<codes>(?:[a-z-]+, )*[a-z-]+)(?: (?P<text>.+))?$")
 

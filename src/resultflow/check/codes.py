@@ -23,6 +23,7 @@ class Code(NamedTuple):
         good: the same without.
         silence: what to do when it is meant, beside `# type: ignore`.
         strict: reported only under `strict = true`.
+        is_dear: reported only in the modules that the setting of its name lists: it takes long.
         is_typed: needs mypy's types, so that only the plugin has it.
     """
 
@@ -34,6 +35,7 @@ class Code(NamedTuple):
     good: str
     silence: str = ""
     strict: bool = False
+    is_dear: bool = False
     is_typed: bool = True
 
 
@@ -41,6 +43,8 @@ def page(code: Code) -> str:
     """Give the page of a code, in Markdown."""
     where = "by the mypy plugin" if code.is_typed else "by the mypy plugin and `resultflow check`"
     when = "when `strict = true`" if code.strict else "by default"
+    if code.is_dear:
+        when = f"in the modules that the setting `{code.name}` lists"
     silence = f"{code.silence}\n\n" if code.silence else ""
     return f"""\
 # `{code.name}`
@@ -131,6 +135,63 @@ A receiver that does look at what it gets goes into the settings, by its full na
 [tool.resultflow]
 may-drop = ["myproject.jobs.Runner.add", "myproject.registry.*"]
 ```""",
+    ),
+    Code(
+        "may-raise",
+        "A function that returns a Result may raise a failure",
+        """\
+A failure may leave a function that returns a Result (also awaited, or through `@do`) as an
+exception: one that the project defines, an `OSError`, or one that the settings name. The message
+has the shortest way to where it is raised: `complete -> Session.commit: OperationalError`. It is
+computed from the source of all that the function calls, as `resultflow escapes` does, which takes
+as long as mypy itself the first time. Bugs (`TypeError`, `AssertionError`, ...) are never
+reported.""",
+        """\
+The type promises that failures come as values: who calls it handles the `Err`, and nothing else.
+An exception goes past all that.""",
+        _LOAD
+        + """
+
+class Full(Exception): ...
+
+
+def store(text: str) -> None:
+    if len(text) > 80:
+        raise Full
+
+
+def copy(job: int) -> Result[None, DbLost | JobGone]:
+    return load(job).map(store)
+""",
+        _LOAD
+        + """
+
+from resultflow import safe
+
+
+class Full(Exception): ...
+
+
+@safe(Full)
+def store(text: str) -> None:
+    if len(text) > 80:
+        raise Full
+
+
+def copy(job: int) -> Result[None, DbLost | JobGone | Full]:
+    return load(job).and_then(store)
+""",
+        """\
+The settings name the modules that it is computed for, exceptions of others that should be reported
+too, and those that are bugs:
+
+```toml
+[tool.resultflow]
+may-raise = ["myproject.jobs.*"] # or ["*"]
+failures = ["sqlalchemy.exc.SQLAlchemyError"]
+bugs = ["myproject.errors.NotPlanned"]
+```""",
+        is_dear=True,
     ),
     Code(
         "result-any",
