@@ -580,7 +580,9 @@ class _Edge:
     def _arm(self, seconds: float) -> None:
         import faulthandler
 
-        faulthandler.dump_traceback_later(seconds, exit=True, file=self._dump)
+        _without_signals(
+            lambda: faulthandler.dump_traceback_later(seconds, exit=True, file=self._dump)
+        )
 
     def _watch(self) -> None:  # pragma: no cover (the process ends, see tests)
         sleep(self._grace)
@@ -609,7 +611,24 @@ def _start(target: Callable[[], None], name: str) -> None:
     thread = threading.Thread(target=target, name=name, daemon=True)
     _own_threads.append(thread)
     with contextlib.suppress(RuntimeError):
-        thread.start()
+        _without_signals(thread.start)
+
+
+def _without_signals(start: Callable[[], None]) -> None:
+    """Start a thread that the kernel gives no signal, but for those of its own faults.
+
+    A new thread sets its mask, and takes what has not reached another one yet (Linux). It has no
+    Python state then, so `faulthandler` would show nothing for a SIGQUIT.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # pragma: no cover (Windows)
+        start()
+        return
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*_signals.SIGNALS, _QUIT))
+        start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
 
 
 def _is_caught_in_c(signum: int) -> bool:
@@ -792,4 +811,6 @@ def _die_by(signum: int) -> None:  # pragma: no cover (as above)
         import ctypes
 
         ctypes.pythonapi.PyOS_setsig(signum, None)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signum,))
     os.kill(os.getpid(), signum)
