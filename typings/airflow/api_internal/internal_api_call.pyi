@@ -1,0 +1,3 @@
+class InternalApiConfig:
+    @staticmethod
+    def force_database_direct_access() -> None: ...

@@ -1,0 +1,3 @@
+from argparse import ArgumentParser
+
+def get_parser(dag_parser: bool = False) -> ArgumentParser: ...

@@ -1,0 +1,2 @@
+class BaseExecutor:
+    serve_logs: bool

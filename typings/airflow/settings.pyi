@@ -1,0 +1,2 @@
+HEADER: str
+DAEMON_UMASK: str
