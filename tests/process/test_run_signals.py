@@ -213,7 +213,7 @@ def test_a_childs_signal_is_not_its_parents(start: Callable[..., Program]) -> No
             # CPython forgets signals that come before the child's first Python code.
             while os.waitpid(pid, os.WNOHANG) == (0, 0):
                 os.kill(pid, signal.SIGTERM)
-                time.sleep(0.001)  # a faster rain nests handlers, and is another matter
+                time.sleep(0.001)  # faster than handlers run, they nest until RecursionError
         watched = [t for t in threading.enumerate() if t.name == 'resultflow exit watch']
         return Ok(say(len(watched)))
         """
