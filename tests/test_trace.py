@@ -361,6 +361,19 @@ def test_exceptions_that_nobody_is_shown_hold_nothing_either() -> None:
     assert err.report().causes == ()
 
 
+def test_a_field_named_args_hides_no_cause() -> None:
+    """A class of exceptions may have a field `args` of its own, whatever it holds."""
+
+    class Odd(Exception):  # noqa: N818 - as a user names it
+        args: Any = 5
+
+    @safe(Odd)
+    def lost() -> NoReturn:
+        raise Odd from OSError("gone")
+
+    assert shown(failed(lost()).report())[-1] == "  caused by OSError: gone"
+
+
 def test_the_members_of_a_group_are_causes() -> None:
     """What failed in an exception group is told with its places, and holds no frames."""
 

@@ -188,7 +188,9 @@ def _capture_held(
 
 def _held_by(exc: BaseException) -> list[BaseException]:
     """Find the exceptions that an exception keeps alive, those that nobody is shown included."""
-    known = exc.__cause__, exc.__context__, *exc.args, *vars(exc).values()
+    # A class may have a field of this name, of any type.
+    args = cast("tuple[object, ...]", BaseException.__dict__["args"].__get__(exc))
+    known = exc.__cause__, exc.__context__, *args, *vars(exc).values()
     held = [other for other in known if isinstance(other, BaseException)]
     held.extend(_members(exc))
     return held
