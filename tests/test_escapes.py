@@ -146,6 +146,8 @@ def test_more_than_it_knows_is_said(project: Path, capsys: pytest.CaptureFixture
         ("jobs:Job.rum", (), "'jobs' has no function 'Job.rum': did you mean 'Job.run'?"),
         ("empty:f", (), "'empty' has no function 'f', nor any other"),
         ("json:lods", (), "'json' has no function 'lods': did you mean 'loads'?"),
+        ("values:LIMIT", (), "'values' has no function 'LIMIT', nor any other"),
+        ("values:NAMES", (), "'values' has no function 'NAMES', nor any other"),
         ("folder:f", (), "'folder' has no function 'f', nor any other"),
         ("none:f", (), "there is no module 'none': name its folder with --search"),
         ("jobs:f", ("--search", "none"), "'none' is no folder: --search takes those of modules"),
@@ -161,6 +163,7 @@ def test_misuse(
 ) -> None:
     """What is not there is told in one line, with the nearest name: exit status 2."""
     (project / "empty.py").touch()
+    (project / "values.py").write_text("LIMIT = 5\nNAMES = ['a']\nlambda: 0\n")
     (project / "folder" / "inner").mkdir(parents=True)
     (project / "bad.py").write_text("def f(:")
     assert main(["escapes", entry, *more]) == 2

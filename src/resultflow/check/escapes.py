@@ -31,7 +31,7 @@ def nearest(program: Program, module: str, function: str) -> str:
     names = [
         name.removeprefix(f"{module}.")
         for name in (*found.functions, *found.classes)
-        if name != module
+        if name != module and "<" not in name
     ]
     return next(iter(get_close_matches(function, names, n=1, cutoff=0)), "")
 

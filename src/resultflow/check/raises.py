@@ -130,9 +130,11 @@ class Program:
         return [one for one in in_order(flat) if one.kind != "none"]
 
     def is_there(self, function: str) -> bool:
-        """Tell whether there is such a function, class or module."""
+        """Tell whether there is such a function, class, module or object that can be called."""
         return any(
-            one.kind != "external" or one.name in self.world.known
+            one.name in self.world.known
+            if one.kind == "external"
+            else one.kind not in {"instance", "items"} or self.solver.entered(one)
             for one in self.entries(function)
         )
 
