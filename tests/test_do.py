@@ -296,7 +296,7 @@ def test_the_wrapper_looks_like_the_function() -> None:
 
 
 def test_the_signature_is_the_callers() -> None:
-    """What calls a block by its signature, as a test runner does, is not asked for a token."""
+    """What calls a block by its signature or its annotations is not asked for a token."""
 
     class Method:
         @do
@@ -306,6 +306,8 @@ def test_the_signature_is_the_callers() -> None:
     assert list(inspect.signature(add).parameters) == ["first", "second", "scale"]
     assert list(inspect.signature(Method.first).parameters) == ["self", "text", "rest", "least"]
     assert list(inspect.signature(Method().first).parameters) == ["text", "rest", "least"]
+    assert list(add.__annotations__) == ["first", "second", "scale", "return"]
+    assert "bind" in inspect.unwrap(add).__annotations__
     assert mock.create_autospec(add, return_value=Ok(3))("1", second="2") == Ok(3)
 
 

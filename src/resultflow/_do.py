@@ -241,6 +241,9 @@ def held(
     shown = [known for name, known in whole.parameters.items() if name != token]
     wrapper = functools.update_wrapper(call, func)
     vars(wrapper)["__signature__"] = whole.replace(parameters=shown)
+    # A dict of its own: the function's still names the token.
+    kinds = func.__annotations__.items()
+    wrapper.__annotations__ = {name: kind for name, kind in kinds if name != token}
     return wrapper
 
 
