@@ -241,7 +241,7 @@ class ReportedError(Exception):
         super().__init__(report)
         self.report = report
         if isinstance(report.error, BaseException):
-            self.__cause__ = report.error
+            self.__cause__: BaseException | None = report.error
 
 
 class Report:
@@ -269,8 +269,8 @@ class Report:
     def __init__(
         self, error: object, entries: tuple[Frame | Context | Cause | Suppressed, ...]
     ) -> None:
-        self.error = error
-        self.entries = entries
+        self.error: object = error
+        self.entries: tuple[Frame | Context | Cause | Suppressed, ...] = entries
 
     @classmethod
     def of(cls, error: object, history: History | None) -> Report:

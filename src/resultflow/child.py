@@ -145,7 +145,7 @@ class Child:
 
     def __init__(self, process: _Process, name: str, grace: float, stop_signal: int) -> None:
         self.name = name
-        self.pid = process.pid
+        self.pid: int = process.pid
         self._process = process
         self._grace = grace
         self._stop_signal = stop_signal

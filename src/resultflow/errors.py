@@ -202,7 +202,7 @@ class SignalReceived(KeyboardInterrupt):
     """
 
     def __init__(self, signum: int) -> None:
-        self.signum = signal.Signals(signum)
+        self.signum: signal.Signals = signal.Signals(signum)
         super().__init__(self.signum)
 
     def __str__(self) -> str:

@@ -97,7 +97,7 @@ class _Pure:
     __slots__ = ("value",)
 
     def __init__(self, value: object) -> None:
-        self.value = value
+        self.value: object = value
 
 
 class _Map(NamedTuple):
@@ -122,7 +122,7 @@ class _Attempt:
     __slots__ = ("source",)
 
     def __init__(self, source: Node) -> None:
-        self.source = source
+        self.source: Node = source
 
 
 class _Within:
@@ -130,8 +130,8 @@ class _Within:
     __slots__ = ("seconds", "source")
 
     def __init__(self, source: Node, seconds: float) -> None:
-        self.source = source
-        self.seconds = seconds
+        self.source: Node = source
+        self.seconds: float = seconds
 
 
 # And these stand for one of them that is under way.

@@ -116,7 +116,7 @@ class Token:
     __slots__ = ("acquire", "name", "release")
 
     def __init__(self, log: list[tuple[bool, str]], name: str) -> None:
-        self.name = name
+        self.name: str = name
         self.acquire: Callable[[], None] = partial(log.append, (True, name))
         self.release: Callable[[], None] = partial(log.append, (False, name))
 

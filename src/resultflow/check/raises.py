@@ -101,9 +101,9 @@ class Program:
         workers: int = 1,
     ) -> None:
         self.settings = settings
-        self.files = Files(search, cache, workers)
-        self.world = World(self.files, settings)
-        self.solver = Solver(self.world)
+        self.files: Files = Files(search, cache, workers)
+        self.world: World = World(self.files, settings)
+        self.solver: Solver = Solver(self.world)
         self._answers: dict[str, tuple[Escape, ...]] = {}
 
     def save(self) -> None:

@@ -60,10 +60,10 @@ class _Root:
     """A folder that modules are found in."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path.resolve()
+        self.path: Path = path.resolve()
         standard = Path(sysconfig.get_path("stdlib")).resolve()
-        self.is_standard = self.path == standard
-        self.is_project = not self.is_standard and self.path.name not in {
+        self.is_standard: bool = self.path == standard
+        self.is_project: bool = not self.is_standard and self.path.name not in {
             "site-packages",
             "dist-packages",
         }

@@ -82,7 +82,7 @@ class World:
         table = {
             name: kinds for name, kinds in known.KNOWN.items() if name.partition(".")[0] not in own
         }
-        self.known = {**table, **settings.raises}
+        self.known: dict[str, tuple[str, ...]] = {**table, **settings.raises}
         self._values: dict[tuple[Ref, str], frozenset[Value]] = {}
         self._active: set[tuple[object, ...]] = set()
         self._members: dict[tuple[str, str, str, bool], frozenset[Value]] = {}

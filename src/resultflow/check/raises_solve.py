@@ -102,7 +102,7 @@ class Solver:
         self._bits: dict[str, int] = {}
         self._pending: dict[int, _Pending] = {}
         self._pending_mask = 0
-        self.unknown = self.bit(UNKNOWN)
+        self.unknown: int = self.bit(UNKNOWN)
         self._below: dict[tuple[str, bool], tuple[int, int, int]] = {}
         self._sets: dict[str, int] = {}
         self._callers: dict[str, set[str]] = {}

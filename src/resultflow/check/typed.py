@@ -152,7 +152,7 @@ class Module:
         settings: Settings,
     ) -> None:
         self.file = file
-        self.types = Types(found)
+        self.types: Types = Types(found)
         self.report = report
         self.options = options
         self.settings = settings
