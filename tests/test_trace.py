@@ -4,16 +4,32 @@ import gc
 import io
 import json
 import logging
+import pickle
 import re
 import sys
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import attrs
+import pytest
 from sqlalchemy.engine import make_url
 
-from resultflow import Bind, Err, Ok, Resource, Result, collect_all, do, safe
+from resultflow import (
+    Bind,
+    Err,
+    Exit,
+    Ok,
+    Resource,
+    Result,
+    collect_all,
+    do,
+    ignore,
+    safe,
+    traverse,
+)
 from resultflow._result import err_with
 from resultflow._trace import Frame, Report, Suppressed
 from resultflow.errors import ReportedError
@@ -372,6 +388,43 @@ def test_a_field_named_args_hides_no_cause() -> None:
         raise Odd from OSError("gone")
 
     assert shown(failed(lost()).report())[-1] == "  caused by OSError: gone"
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):  # noqa: N818 - as a user names it
+    """Refuses the assignment of any attribute, a traceback and a context included."""
+
+    what: str
+
+
+def test_a_frozen_dataclass_may_be_an_exception() -> None:
+    """It becomes an `Err`, goes through scopes, workers and pickle, and comes out again."""
+
+    def lost(what: str) -> Result[int, str]:
+        try:
+            return Ok(dict[str, int]()["gone"])
+        except KeyError:
+            raise Frozen(what)  # noqa: B904 - its context is to be there
+
+    def release(_value: int, _exit: Exit) -> Result[int, str]:
+        return lost("release")
+
+    err = failed(safe(Frozen)(lost)("database"))
+    assert shown(err.report())[-2:] == ["  caused by KeyError: 'gone'", "    at lost"]
+    assert failed(pickle.loads(pickle.dumps(err))) == err  # noqa: S301 - just made
+    with pytest.raises(Frozen, match="database") as raised:
+        err.context("at night").or_raise()
+    assert "  while at night" in raised.value.__notes__
+
+    resource = Resource.make(lambda: Ok(1), release)
+    ended = failed(resource.use(lambda _: Err("body")))
+    assert "failed: Frozen(what='release')" in str(ended.report())
+    with pytest.raises(Frozen, match="body") as raised:
+        ignore(resource.use(lambda _: lost("body")), reason="it raises")
+    assert "Frozen(what='release')" in str(raised.value.__notes__)
+
+    with ThreadPoolExecutor(1) as executor, pytest.raises(Frozen, match="worker"):
+        list(traverse(executor, lost, ["worker"]))
 
 
 def test_the_members_of_a_group_are_causes() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from resultflow._build import native
 from resultflow._result import Err, Ok, ResultBase, err_with, joined, name_of
-from resultflow._trace import capture
+from resultflow._trace import add_notes, capture
 from resultflow._travel import pack, text_of, unpack
 from resultflow.errors import ItemLost
 
@@ -430,9 +430,9 @@ def _call(f: Callable[[A], object], item: A) -> object:
     import traceback
 
     # The traceback would hold the frames of the worker, and one of these the exception.
-    caught.add_note("in a worker of traverse:\n" + "".join(traceback.format_exception(caught)))
-    capture(caught, None)
-    return _Raised(caught)
+    add_notes(exc, ["in a worker of traverse:\n" + "".join(traceback.format_exception(exc))])
+    capture(exc, None)
+    return _Raised(exc)
 
 
 def _submit(executor: Executor, f: Callable[[A], object], item: A) -> Future[object] | Exception:

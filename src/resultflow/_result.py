@@ -11,7 +11,16 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias, TypeVar, cast, final
 
 from resultflow._build import native
-from resultflow._trace import Cause, Context, Report, Suppressed, chain, entries, resolved
+from resultflow._trace import (
+    Cause,
+    Context,
+    Report,
+    Suppressed,
+    add_notes,
+    chain,
+    entries,
+    resolved,
+)
 from resultflow._travel import duplicate, pack, unpack
 from resultflow.errors import UnwrapError
 
@@ -797,9 +806,7 @@ class Err(ResultBase["Never", E_co]):
             self._raise_unwrap("called or_raise on an Err whose error is no exception")
         error = self.error
         said = getattr(error, "__notes__", ())
-        for line in self.report().way():
-            if line not in said:
-                error.add_note(line)
+        add_notes(error, [line for line in self.report().way() if line not in said])
         try:
             raise error
         finally:

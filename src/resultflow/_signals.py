@@ -31,6 +31,8 @@ from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 from weakref import ref
 
+from resultflow._trace import set_context
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
@@ -394,7 +396,7 @@ def _chained(
             break
         last = context
     if earlier is not None and last is not earlier:
-        last.__context__ = earlier
+        set_context(last, earlier)
     return exc
 
 
@@ -406,7 +408,7 @@ def raise_again(exc: BaseException | None) -> None:
             raise exc  # which makes what is being handled its context
         finally:
             if context is not None:
-                exc.__context__ = context
+                set_context(exc, context)
             del exc, context  # the traceback holds this frame
 
 

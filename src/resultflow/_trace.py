@@ -160,14 +160,25 @@ def capture(exc: BaseException, traceback: TracebackType | None) -> History | No
         traceback: its traceback from the first frame that is of interest.
     """
     outer = sys.exception()
-    exc.__traceback__ = None
+    exc.with_traceback(None)
     if exc.__context__ is outer:
-        exc.__context__ = None
+        set_context(exc, None)
     held = _held_by(exc)
     history = _capture_held(exc, held, outer) if held else None
     for frame in frames_of(traceback):
         history = (history, frame)
     return history
+
+
+def set_context(exc: BaseException, context: BaseException | None) -> None:
+    """Set what an exception was raised in; a frozen dataclass would refuse the assignment."""
+    BaseException.__setattr__(exc, "__context__", context)
+
+
+def add_notes(exc: BaseException, lines: Iterable[str]) -> None:
+    """Add lines to a traceback's end; in `add_note` a frozen dataclass would refuse the first."""
+    notes: list[str] = vars(exc).setdefault("__notes__", [])
+    notes.extend(lines)
 
 
 def _capture_held(
@@ -178,9 +189,9 @@ def _capture_held(
     for other in held:  # which grows meanwhile
         if id(other) not in histories:
             histories[id(other)] = chain(None, frames_of(other.__traceback__))
-            other.__traceback__ = None
+            other.with_traceback(None)
             if other.__context__ is outer:
-                other.__context__ = None
+                set_context(other, None)
             held.extend(_held_by(other))
     causes = [Cause(cause, histories[id(cause)]) for cause in _behind(exc, outer)]
     return chain(None, reversed(causes))

@@ -28,7 +28,7 @@ from resultflow._do import Token, held, position_of
 from resultflow._result import Err, Ok, ResultBase, err_with, extended, name_of
 from resultflow._safe import check, checked, dressed, failed, is_async
 from resultflow._shield import Cut, closing, cut_short, is_trio, limited, shielded
-from resultflow._trace import Suppressed, chain, frames_of
+from resultflow._trace import Suppressed, chain, frames_of, set_context
 from resultflow.errors import EarlyReturn, ReleaseFailed, ReleaseTimedOut, TimedOut
 from resultflow.exits import Cancelled, Failed, Succeeded
 
@@ -1344,7 +1344,7 @@ class _Runner:
             _signals.handle(self.came)
         except BaseException as exc:  # noqa: BLE001 - raised by `end`
             if self._raised is not None:
-                exc.__context__ = self._raised
+                set_context(exc, self._raised)
             self._raised = exc
             if self._scope is not None:  # pragma: no branch (what wakes the loop is made later)
                 self._scope.cancel()

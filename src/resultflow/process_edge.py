@@ -707,7 +707,7 @@ def _show(exc: BaseException) -> None:
     traceback = exc.__traceback__
     while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
         traceback = traceback.tb_next
-    exc.__traceback__ = traceback  # the hook prints this one, whatever it is given
+    exc.with_traceback(traceback)  # the hook prints this one, whatever it is given
     try:
         sys.excepthook(type(exc), exc, traceback)
     except BaseException:  # noqa: BLE001 - the program's own hook broke: show with the plain one

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar,
 from resultflow import _signals
 from resultflow._result import Err, Ok, ResultBase, err_with, extended
 from resultflow._safe import failed, is_async
-from resultflow._trace import Report, Suppressed, chain
+from resultflow._trace import Report, Suppressed, add_notes, chain
 from resultflow.errors import EarlyReturn, ReleaseFailed, ReleaseTimedOut
 from resultflow.exits import Cancelled, Failed, Raised, Succeeded
 
@@ -1358,6 +1358,4 @@ def attach(exc: BaseException, failures: list[Suppressed]) -> None:
         return
     earlier: tuple[object, ...] = getattr(exc, "__suppressed__", ())
     vars(exc)["__suppressed__"] = (*earlier, *(failure.failure for failure in failures))
-    # Not add_note, which an exception may refuse that is a frozen class.
-    notes: list[str] = vars(exc).setdefault("__notes__", [])
-    notes.extend(str(Report("", tuple(failures))).splitlines()[1:])
+    add_notes(exc, str(Report("", tuple(failures))).splitlines()[1:])
