@@ -364,13 +364,11 @@ class ResultBase(Generic[T_co, E_co]):
     def and_(self, result: R) -> R | ResultBase[Never, E_co]:
         """`Ok`: `result`. `Err`: itself. `and_then` makes its Result only when needed.
 
-        ========  ========  ==================
-        this      `result`  `this.and_(result)`
-        ========  ========  ==================
-        `Err(e)`  any       `Err(e)`
-        `Ok(_)`   `Err(f)`  `Err(f)`
-        `Ok(_)`   `Ok(u)`   `Ok(u)`
-        ========  ========  ==================
+        | this     | `result` | `this.and_(result)` |
+        |----------|----------|---------------------|
+        | `Err(e)` | any      | `Err(e)`            |
+        | `Ok(_)`  | `Err(f)` | `Err(f)`            |
+        | `Ok(_)`  | `Ok(u)`  | `Ok(u)`             |
 
         >>> Ok(1).and_(Ok("two")), Err("x").and_(Ok("two"))
         (Ok('two'), Err('x'))
@@ -402,13 +400,11 @@ class ResultBase(Generic[T_co, E_co]):
     def or_(self, result: R) -> R | ResultBase[T_co, Never]:
         """`Ok`: itself. `Err`: `result`. `or_else` makes its Result only when needed.
 
-        ========  ========  =================
-        this      `result`  `this.or_(result)`
-        ========  ========  =================
-        `Ok(v)`   any       `Ok(v)`
-        `Err(_)`  `Ok(u)`   `Ok(u)`
-        `Err(_)`  `Err(f)`  `Err(f)`
-        ========  ========  =================
+        | this     | `result` | `this.or_(result)` |
+        |----------|----------|--------------------|
+        | `Ok(v)`  | any      | `Ok(v)`            |
+        | `Err(_)` | `Ok(u)`  | `Ok(u)`            |
+        | `Err(_)` | `Err(f)` | `Err(f)`           |
 
         >>> Ok(1).or_(Ok(2)), Err("x").or_(Ok(2))
         (Ok(1), Ok(2))
@@ -934,7 +930,10 @@ if not TYPE_CHECKING and native:
     err_with = native.err_with
 
 Result: TypeAlias = Ok[T] | Err[E]
-"""Either `Ok[T]` or `Err[E]`: the type to annotate with, and to `match` on."""
+"""Either `Ok[T]` or `Err[E]`: the type to annotate with, and to `match` on.
+
+.. versionadded:: 0.1.0
+"""
 
 
 def is_ok(result: ResultBase[T, object]) -> TypeIs[Ok[T]]:

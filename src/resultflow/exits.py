@@ -81,4 +81,7 @@ class Cancelled(Shown):
 
 
 Exit: TypeAlias = Succeeded | Failed | Raised | Cancelled
-"""How a scope ended: `Succeeded`, `Failed`, `Raised` or `Cancelled`."""
+"""How a scope ended: `Succeeded`, `Failed`, `Raised` or `Cancelled`.
+
+.. versionadded:: 0.1.0
+"""

@@ -1,13 +1,11 @@
 """Conversion from and to the containers of the library `returns`, with nothing lost.
 
-=================  ==============================  ===================
-`returns`          here                            functions
-=================  ==============================  ===================
-`Result[T, E]`     `Result[T, E]`                  `from_result`, `to_result`
-`Maybe[T]`         `Result[T, None]`               `from_maybe`, `to_maybe`
-`IOResult[T, E]`   `Result[T, E]`                  `from_io_result`, `to_io_result`
-`FutureResult`     a coroutine of `Result[T, E]`   `from_future_result`, `to_future_result`
-=================  ==============================  ===================
+| `returns`        | here                          | functions                                |
+|------------------|-------------------------------|------------------------------------------|
+| `Result[T, E]`   | `Result[T, E]`                | `from_result`, `to_result`               |
+| `Maybe[T]`       | `Result[T, None]`             | `from_maybe`, `to_maybe`                 |
+| `IOResult[T, E]` | `Result[T, E]`                | `from_io_result`, `to_io_result`         |
+| `FutureResult`   | a coroutine of `Result[T, E]` | `from_future_result`, `to_future_result` |
 
 In a `@do` block a container is bound in one call: `bind(from_result(container))`.
 
