@@ -16,7 +16,7 @@ import pytest
 
 from resultflow import Err, Ok, Resource, ignore
 from resultflow.errors import ReleaseFailed, UnwrapError
-from resultflow.testing import Ledger, Point, inject
+from resultflow.testing import Ledger, Point, assert_err, assert_ok, inject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -709,3 +709,106 @@ if sys.version_info >= (3, 12):  # pragma: no cover (not before)
         finally:
             for tool in (3, 4):
                 sys.monitoring.free_tool_id(tool)
+
+
+# The assertions
+
+
+def refused(work: Callable[[], object]) -> str:
+    """Give the words of the assertion that fails."""
+    with pytest.raises(AssertionError) as caught:
+        work()
+    return str(caught.value)
+
+
+def not_read() -> Err[ValueError]:
+    """Fail as a program does: with an exception, a note, and words from further up."""
+    error = ValueError("no port")
+    error.add_note("line 3")
+    return Err(error).context("reading the settings")
+
+
+def test_assert_ok_gives_the_value() -> None:
+    """`assert_ok` gives what the `Ok` holds, also where that is nothing."""
+    assert assert_ok(Ok(3)) == 3
+    assert assert_ok(Ok(None)) is None
+
+
+def test_assert_ok_fails_with_the_whole_report() -> None:
+    """Of an `Err` all is told that is known: the error, its notes, its way and its context."""
+    said = refused(lambda: assert_ok(not_read())).splitlines()
+    assert said[:3] == ["expected an Ok, got an Err", "ValueError: no port", "  note: line 3"]
+    assert said[3].endswith("not_read")
+    assert said[4:] == ["  while reading the settings"]
+
+
+def test_assert_ok_tells_what_failed_later() -> None:
+    """A release that failed after the error is told, too."""
+    flaky = Resource.make(lambda: Ok(1), lambda value, exit: Err("not closed"))
+    said = refused(lambda: assert_ok(flaky.use(lambda _: Err("disk full"))))
+    assert "disk full" in said
+    assert "not closed" in said
+
+
+def test_assert_err_gives_the_error() -> None:
+    """`assert_err` gives the very error, when it is of the class or of one of the classes."""
+    error = KeyError("a")
+    assert assert_err(Err(error)) is error
+    assert assert_err(Err(error), LookupError) is error
+    assert assert_err(Err(error), (OSError, KeyError)) is error
+
+
+def test_assert_err_fails_on_an_ok() -> None:
+    """What an `Ok` holds is shown, and which errors were wanted."""
+    assert refused(lambda: assert_err(Ok(3))) == "expected an Err, got Ok(3)"
+    said = refused(lambda: assert_err(Ok(3), (OSError, KeyError)))
+    assert said == "expected an Err of OSError or KeyError, got Ok(3)"
+
+
+def test_assert_err_fails_on_another_error_with_its_report() -> None:
+    """An error of another class comes with all that is known about it."""
+    said = refused(lambda: assert_err(not_read(), KeyError))
+    assert said.startswith("expected an Err of KeyError, got an Err\nValueError: no port\n")
+    assert said.endswith("  while reading the settings")
+
+
+@pytest.mark.parametrize("check", [assert_ok, assert_err])
+@pytest.mark.parametrize("given", [None, 3, ValueError("x")])
+def test_assertions_refuse_what_is_no_result(
+    check: Callable[[object], object], given: object
+) -> None:
+    """A value that is no Result is a mistake in the test, and is not taken for a failure."""
+    with pytest.raises(TypeError, match=r"takes a Result, not .*: for plain values there is"):
+        check(given)
+
+
+@pytest.mark.parametrize("check", [assert_ok, assert_err])
+def test_assertions_name_a_coroutine_that_was_not_awaited(
+    check: Callable[[object], object],
+) -> None:
+    """The usual mistake in asynchronous tests gets its own way out."""
+
+    async def load() -> Ok[int]:
+        return Ok(3)
+
+    given = load()
+    with pytest.raises(TypeError, match=r"takes a Result, not <coroutine .*: await it first"):
+        check(given)
+    given.close()
+
+
+@pytest.mark.parametrize("kind", ["KeyError", None, (), (KeyError, 3), KeyError | OSError])
+def test_assert_err_refuses_what_is_no_class(kind: type[object]) -> None:
+    """What is given for a class is checked before the Result is looked at."""
+    with pytest.raises(TypeError, match="is no class of errors: give one, or a tuple of them"):
+        assert_err(Ok(3), kind)
+
+
+@pytest.mark.parametrize(("check", "given"), [(assert_ok, Err("x")), (assert_err, Ok(3))])
+def test_assertions_hide_themselves_in_the_traceback(
+    check: Callable[[object], object], given: object
+) -> None:
+    """What is shown of a failure ends at the line of the test."""
+    with pytest.raises(AssertionError) as caught:
+        check(given)
+    assert caught.traceback[-1].frame.f_locals["__tracebackhide__"]

@@ -1,4 +1,11 @@
-"""Interrupt code at every place where an interrupt can come, and see what it leaves behind.
+"""For tests: what a Result must be, and what an interrupt at every place leaves behind.
+
+`assert_ok` and `assert_err` take a Result apart, or fail with all that is known about it:
+
+>>> assert_ok(Ok(8080))
+8080
+>>> assert_err(Err(LookupError("no job 3")), LookupError)
+LookupError('no job 3')
 
 `inject` runs a scenario again and again, with a signal at the first, second, third ... place
 where CPython can run a signal handler, until a run ends without having been interrupted. After
@@ -41,12 +48,12 @@ from functools import partial
 from itertools import count
 from time import perf_counter
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
 from resultflow import _signals
-from resultflow._result import Err, Ok
+from resultflow._result import Err, Ok, ResultBase, is_err, is_ok
 from resultflow._trace import Report, chain, resolved
 from resultflow.resource import Resource
 
@@ -60,9 +67,23 @@ if TYPE_CHECKING:
 
     Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
-__all__ = ["Fault", "InjectionReport", "Ledger", "Place", "Point", "Token", "inject"]
+__all__ = [
+    "Fault",
+    "Inject",
+    "InjectionReport",
+    "Ledger",
+    "Place",
+    "Point",
+    "Token",
+    "UninspectedErr",
+    "assert_err",
+    "assert_ok",
+    "inject",
+]
 
+T = TypeVar("T")
 E = TypeVar("E")
+F = TypeVar("F")
 
 Mode: TypeAlias = Literal["signal", "opcode", "timer"]
 Kind: TypeAlias = Literal[
@@ -70,6 +91,105 @@ Kind: TypeAlias = Literal[
 ]
 
 _Spot: TypeAlias = tuple[CodeType, int]
+
+
+def assert_ok(result: Ok[T] | Err[object]) -> T:
+    """`Ok(v)`: `v`. `Err`: fail with its report: the error, its context and the way it came.
+
+    Args:
+        result: what the code under test gave.
+
+    Raises:
+        AssertionError: on an `Err`.
+        TypeError: when `result` is no Result, such as a coroutine that was not awaited.
+
+    >>> assert_ok(Ok(3))
+    3
+    >>> assert_ok(Err("no port").context("reading the settings"))
+    Traceback (most recent call last):
+    AssertionError: expected an Ok, got an Err
+    'no port'
+      at ...
+      while reading the settings
+
+    .. versionadded:: 0.1.0
+    """
+    __tracebackhide__ = True
+    _check_result(result, "assert_ok")
+    if is_err(result):
+        raise AssertionError(_told("an Ok", result))
+    return result.value
+
+
+@overload
+def assert_err(result: Ok[object] | Err[E]) -> E: ...
+@overload
+def assert_err(result: Ok[object] | Err[object], kind: type[F] | tuple[type[F], ...]) -> F: ...
+def assert_err(
+    result: Ok[object] | Err[object], kind: type[object] | tuple[type[object], ...] = object
+) -> object:
+    """`Ok`: fail. `Err(e)`: `e`, when it is of class `kind`; fail with its report otherwise.
+
+    Args:
+        result: what the code under test gave.
+        kind: the class that the error must have, or several.
+
+    Raises:
+        AssertionError: on an `Ok`, and on an `Err` whose error is not of class `kind`.
+        TypeError: when `result` is no Result, such as a coroutine that was not awaited, and
+            when `kind` is no class.
+
+    >>> assert_err(Err("no port"))
+    'no port'
+    >>> assert_err(Ok(3))
+    Traceback (most recent call last):
+    AssertionError: expected an Err, got Ok(3)
+    >>> assert_err(Err("no port"), OSError)
+    Traceback (most recent call last):
+    AssertionError: expected an Err of OSError, got an Err
+    'no port'
+      at ...
+
+    .. versionadded:: 0.1.0
+    """
+    __tracebackhide__ = True
+    _check_result(result, "assert_err")
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if not kinds or not all(isinstance(each, type) for each in kinds):
+        raise TypeError(f"kind={kind!r} is no class of errors: give one, or a tuple of them")
+    wanted = "an Err" if kind is object else f"an Err of {' or '.join(map(_name_of, kinds))}"
+    if is_ok(result):
+        raise AssertionError(f"expected {wanted}, got {result!r}")
+    error = result.error
+    if any(map(partial(isinstance, error), kinds)):
+        return error
+    raise AssertionError(_told(wanted, result))
+
+
+def _told(wanted: str, err: Err[object]) -> str:
+    return f"expected {wanted}, got an Err\n{err.report()}"
+
+
+def _name_of(kind: type) -> str:
+    return kind.__qualname__
+
+
+def _check_result(given: object, asker: str) -> None:
+    __tracebackhide__ = True
+    if not isinstance(given, ResultBase):
+        is_waiting = hasattr(given, "__await__")
+        way_out = "await it first" if is_waiting else "for plain values there is assert"
+        raise TypeError(f"{asker} takes a Result, not {given!r}: {way_out}")
+
+
+class UninspectedErr(Warning):
+    """A test made an `Err` that was dropped before anybody had looked at it.
+
+    The pytest plugin warns so where the option `resultflow_uninspected` is on.
+
+    .. versionadded:: 0.1.0
+    """
+
 
 # Instructions at which no handler can run, neither by a check of their own nor in what they
 # call: a signal before one of them is handled where a signal before the next one is. A return
@@ -806,3 +926,7 @@ def inject(  # noqa: PLR0913 - each is a choice of the user's
                 "no interrupt reached the scenario: it runs no Python code that `where` selects"
             )
         return InjectionReport(mode, injector.runs, tuple(points), injector.uninterrupted)
+
+
+Inject: TypeAlias = "Callable[..., InjectionReport]"
+"""What the pytest fixture `inject` is: `inject`, which fails the test where it is not clean."""
