@@ -520,8 +520,10 @@ def _check_then(f: object, made: object) -> None:
     _check_result(made, f"and_then({name_of(f)})")
 
 
+# `Generic` says that `Ok` has one parameter. Hypothesis reads it there, and from the base alone
+# would read two.
 @final
-class Ok(ResultBase[T_co, "Never"]):
+class Ok(ResultBase[T_co, "Never"], Generic[T_co]):
     """Success, holding a value.
 
     Attributes:
@@ -681,7 +683,7 @@ class Ok(ResultBase[T_co, "Never"]):
 
 
 @final
-class Err(ResultBase["Never", E_co]):
+class Err(ResultBase["Never", E_co], Generic[E_co]):
     """Failure, holding an error, which may be a value of any type.
 
     Beside its error, and outside equality, an `Err` carries where it was made, the places and
