@@ -1123,7 +1123,7 @@ def _release_open() -> None:
     failures = Scope()
     for _, close in reversed(list(_allocated.values())):
         close.at_exit(failures)
-    for scope in reversed(_open_scopes()):
+    for scope in reversed(open_scopes()):
         scope.release(Cancelled(SystemExit(_AT_EXIT)))
         failures.take(scope)
     failures.outcome.append(Ok(None))
@@ -1133,14 +1133,15 @@ def _release_open() -> None:
 atexit.register(_release_open)
 
 
-def _open_scopes() -> list[Scope]:
+def open_scopes() -> list[Scope]:
+    """List the scopes of this process in which something may be acquired."""
     found = [*_signals.users(), *(scope for scope, _ in _allocated.values())]
     return [scope for scope in found if isinstance(scope, Scope) and not scope.is_of_parent()]
 
 
 def open_resources() -> list[str]:
     """Name all that is acquired and not yet released in this process, scope by scope."""
-    return [label for scope in _open_scopes() for label in scope.labels()]
+    return [label for scope in open_scopes() for label in scope.labels()]
 
 
 def node_of(made: object, maker: object) -> Node:

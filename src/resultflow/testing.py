@@ -426,6 +426,7 @@ class InjectionReport:
         Raises:
             AssertionError: when it is not, with the report as its text.
         """
+        __tracebackhide__ = True
         if not self.is_clean:
             raise AssertionError(str(self))
 
