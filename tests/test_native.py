@@ -511,6 +511,31 @@ def test_a_traceback_may_go_while_it_is_read() -> None:
         gc.set_threshold(*before)
 
 
+@pytest.mark.parametrize("error", [1, [1]], ids=["plain", "container"])
+def test_an_err_survives_a_finalizer_that_keeps_it(error: object) -> None:
+    """Tests give the class one: it runs once, and what it keeps is as good as new."""
+    kept: list[Err[object]] = []
+
+    def finalizer(err: Err[object]) -> None:
+        kept.append(err)
+
+    setattr(Err, "__del__", finalizer)  # noqa: B010 - checkers take methods for constants
+    try:
+        made = [Err(error), Err(error)]
+        made.clear()
+        assert [err.error for err in kept] == [error, error]
+        # CPython's debug build insists.
+        assert all(map(gc.is_tracked, kept))
+        del kept[0]
+        assert len(kept) == 1
+    finally:
+        delattr(Err, "__del__")
+    kept.clear()
+    made.append(Err(error))
+    made.clear()
+    assert not kept
+
+
 LATE = """
 import builtins, gc, sys
 from resultflow import Ok

@@ -5,6 +5,8 @@ One run does for most of them, since each costs a start of pytest.
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple
@@ -398,6 +400,7 @@ from resultflow import resource
 
 def test_it(request):
     opened("a")
+    assert "__del__" not in vars(Err)
     assert resource.Scope.__init__.__module__ == "resultflow.resource"
     try:
         request.getfixturevalue("inject")
@@ -458,7 +461,13 @@ def run_in(
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--junitxml=told.xml"]
     done = subprocess.run(
-        [*command, *options], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+        [*command, *options],
+        cwd=folder,
+        env={**os.environ, "RESULTFLOW_PURE": pure},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert done.returncode in {0, 1}, done.stdout + done.stderr
     told: dict[str, Told] = {}
@@ -480,6 +489,17 @@ def _told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
         tmp_path_factory.mktemp("told"),
         {"a_inject": INJECT, "async": ASYNC, "cases": CASES, "equal": EQUAL}
         | {"fixtures": FIXTURES, "open": OPEN, "threads": THREADS},
+    )
+
+
+@pytest.fixture(scope="module", name="verbose")
+def _verbose(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    """Run a few tests with options, and let what nobody looked at be a warning."""
+    return run_in(
+        tmp_path_factory.mktemp("verbose"),
+        {"equal": EQUAL, "uninspected": UNINSPECTED},
+        *("-v", "-o", "resultflow_uninspected=true"),
+        *("-k", "test_long or test_statement or test_variable"),
     )
 
 
@@ -520,12 +540,12 @@ def test_a_result_and_a_plain_value_are_told_apart(told: dict[str, Told]) -> Non
     assert told["equal.test_unequal"].explained == ["assert Ok(3) != Ok(3)"]
 
 
-def test_long_results_are_cut_but_for_verbose_runs(told: dict[str, Told], tmp_path: Path) -> None:
+def test_long_results_are_cut_but_for_verbose_runs(
+    told: dict[str, Told], verbose: dict[str, Told]
+) -> None:
     """The summary is short, and whole with `-v`."""
-    assert (
-        told["equal.test_long"].explained[0] == "assert Ok([0, 1, 2, ..., 96, 97, 98]) == Ok([])"
-    )
-    verbose = run_in(tmp_path, {"equal": EQUAL}, "-v", "-k", "test_long")
+    said = told["equal.test_long"].explained[0]
+    assert said == "assert Ok([0, 1, 2, ..., 96, 97, 98]) == Ok([])"
     assert "95, 96, 97, 98]) == Ok([])" in verbose["equal.test_long"].explained[0]
 
 

@@ -244,6 +244,15 @@ static void
 err_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
+    /* Tests may give the class a `__del__` (_uninspected.py); nothing else does. */
+    if (type->tp_finalize != NULL) {
+        if (!PyObject_GC_IsTracked(op)) { /* CPython expects it of what a finalizer resurrects */
+            PyObject_GC_Track(op);
+        }
+        if (PyObject_CallFinalizerFromDealloc(op) < 0) {
+            return; /* somebody holds it again */
+        }
+    }
     PyObject_GC_UnTrack(op);
     Py_TRASHCAN_BEGIN(op, err_dealloc)
     Py_DECREF(((Err *)op)->content);

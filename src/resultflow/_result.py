@@ -982,6 +982,7 @@ def ignore(result: ResultBase[object, object], *, reason: str) -> None:
     _check_result(result, "what ignore() is given")
     if not reason.strip():
         raise ValueError(f"reason={reason!r} says nothing: write why this Result may be dropped")
+    result.is_err()  # type: ignore[silent-catch]  # so that who looks out for dropped ones sees it
 
 
 def name_of(f: object) -> str:

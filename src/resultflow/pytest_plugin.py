@@ -44,6 +44,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="bool",
         default=True,
     )
+    parser.addini(
+        "resultflow_uninspected",
+        "warn of each Err that a test drops before anybody has looked at it (default: false)",
+        type="bool",
+        default=False,
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,6 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if config.getini("resultflow_leaks"):
         config.pluginmanager.register(_Leaks(), "resultflow-leaks")
+    if config.getini("resultflow_uninspected"):
+        config.pluginmanager.register(_Uninspected(config), "resultflow-uninspected")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -264,6 +272,48 @@ class _Leaks:
                 f"or say why it may stay open: @pytest.mark.{_MARKER}(reason=...)",
             ]
         )
+
+
+class _Uninspected:
+    """Warns of each `Err` that dies while a test runs, and that nobody has looked at."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        from resultflow._uninspected import Watch
+
+        # From now on, for what test modules make is looked at before a test runs.
+        self._watch = Watch()
+        self._watch.start()
+        config.add_cleanup(self._watch.stop)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self) -> Generator[None, object, object]:
+        self._watch.take()  # what died between the tests is no test's fault
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        try:
+            return (yield)
+        finally:
+            self._warn(item)
+
+    def _warn(self, item: pytest.Item) -> None:
+        from resultflow.testing import UninspectedErr
+
+        refused: list[str] = []
+        for report, place in self._watch.take():
+            where = f"at {place}" if place else "as the test ended"
+            warning = UninspectedErr(
+                f"this Err was dropped {where}, and nobody had looked at it:\n{report}\n"
+                "handle it, or drop it on purpose: ignore(result, reason=...)"
+            )
+            file, line = (place.file, place.line) if place else (str(item.path), 1)
+            try:
+                warnings.warn_explicit(warning, None, file, line)
+            except UninspectedErr as exc:  # a filter makes errors of these warnings
+                refused.append(str(exc))
+        if refused:
+            pytest.fail("\n\n".join(refused), pytrace=False)
 
 
 def _reason_of(item: pytest.Item) -> str:

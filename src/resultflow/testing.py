@@ -52,7 +52,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, cast, over
 
 import attrs
 
-from resultflow import _signals
+from resultflow import _signals, _uninspected
 from resultflow._result import Err, Ok, ResultBase, is_err, is_ok
 from resultflow._trace import Report, chain, resolved
 from resultflow.resource import Resource
@@ -920,7 +920,10 @@ def inject(  # noqa: PLR0913 - each is a choice of the user's
             f"{signal.Signals(signum).name} has no handler that could raise: install one with "
             "signal.signal, signal.default_int_handler for one"
         )
-    with _Injector(scenario, mode, signum, handler, where, leaks, limit) as injector:
+    with (
+        _uninspected.paused(),
+        _Injector(scenario, mode, signum, handler, where, leaks, limit) as injector,
+    ):
         points = injector.rain(hits) if mode == "timer" else injector.sweep(pairs)
         if not points:
             raise ValueError(
