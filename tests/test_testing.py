@@ -16,6 +16,7 @@ import pytest
 
 from resultflow import Err, Ok, Resource, ignore
 from resultflow.errors import ReleaseFailed, UnwrapError
+from resultflow.resource import open_resources
 from resultflow.testing import Ledger, Point, assert_err, assert_ok, inject
 
 if TYPE_CHECKING:
@@ -643,6 +644,27 @@ def test_does_not_nest() -> None:
 
     inject(scenario, where=lambda code: code is scenario.__code__)
     assert raised[0] == "inject was called by a scenario of inject: call it on its own"
+
+
+def test_may_run_while_a_resource_is_open() -> None:
+    """What is open around it changes nothing, and its own handlers are gated again afterwards."""
+    before = signal.getsignal(signal.SIGINT)
+
+    def scenario(ledger: Ledger) -> object:
+        return ledger.resource("a").use(Ok)
+
+    def where(code: CodeType) -> bool:
+        return code.co_name in {"gate", "put_back", "scenario"}
+
+    alone = inject(scenario, where=where)
+    with Resource.make(lambda: Ok(1), lambda value, exit: None).open():
+        gated = signal.getsignal(signal.SIGINT)
+        report = inject(scenario, where=where)
+        assert signal.getsignal(signal.SIGINT) is gated
+        assert len(open_resources()) == 1
+    report.check()
+    assert len(report.points) == len(alone.points)
+    assert signal.getsignal(signal.SIGINT) is before is not gated
 
 
 def nothing(code: CodeType) -> bool:

@@ -310,6 +310,23 @@ def put_back(kind: type[Gate]) -> None:
     raise_again(raised)
 
 
+def set_aside() -> tuple[dict[int, ref[object]], list[object]]:
+    """Have all be as if the main thread had no scope open, until `bring_back`."""
+    around = dict(_users), _handlers()
+    put_back(Gate)
+    _users.clear()
+    return around
+
+
+def bring_back(around: tuple[dict[int, ref[object]], list[object]]) -> None:
+    """Gate for the scopes again that were set aside."""
+    users, handlers = around
+    _users.update(users)
+    for signum, handler in zip(SIGNALS, handlers, strict=True):
+        if isinstance(handler, Gate):
+            _signal.signal(signum, handler)
+
+
 def defer(came: deque[int], ask: Callable[[bool], None]) -> None:
     """Have the signals that end programs put into `came`, and ask for `handle`, until `put_back`.
 

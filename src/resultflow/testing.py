@@ -569,6 +569,8 @@ class _Injector:
             sys.monitoring.set_events(self._tool, sys.monitoring.events.INSTRUCTION)
             sys.monitoring.restart_events()
         _Injector._is_active = True
+        # With a scope open around it, the last one of the scenario's would put no handlers back.
+        self._around = _signals.set_aside()
         self._before = (
             signal.signal(self._signum, self._on_signal_ref),
             signal.signal(_MARKER, self._on_marker),
@@ -584,6 +586,7 @@ class _Injector:
         handler, marker, hook, is_collecting = self._before
         signal.signal(self._signum, handler)
         signal.signal(_MARKER, marker)
+        _signals.bring_back(self._around)
         sys.unraisablehook = hook
         if is_collecting:
             gc.enable()
@@ -913,6 +916,8 @@ def inject(  # noqa: PLR0913 - each is a choice of the user's
     handler: object = signal.default_int_handler
     if mode == "signal":
         handler = signal.getsignal(signum)
+        if isinstance(handler, _signals.Gate):
+            handler = handler.stands_for
     elif mode == "timer":
         signum = signal.SIGALRM
     if not callable(handler):
