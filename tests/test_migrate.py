@@ -191,7 +191,7 @@ def main() -> object:
     return as_result(ValueError)(int)("1").unwrap() + Ok(1).unwrap()
 """,
         """
-import asyncio; from resultflow import safe as as_result, Ok
+import asyncio; from resultflow import Ok, safe as as_result
 from resultflow.aio import safe as as_async_result
 
 __all__ = ["as_result", "as_async_result"]
@@ -236,7 +236,7 @@ def main() -> object:
     )
 """,
         """
-from resultflow import Err, Result, Ok, safe
+from resultflow import Err, Ok, Result, safe
 from resultflow import is_ok
 from resultflow import partition
 
@@ -351,6 +351,39 @@ def test_file_that_cannot_be_known_is_not_touched(source: str, left: str) -> Non
     assert lefts(source) == [left]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Failure, Result, Success, safe", "Err, Ok, Result, safe"),
+        ("Failure, Result, safe, Success", "Err, Ok, Result, safe"),
+        ("Success, Failure", "Ok, Err"),
+        ("(\n    Failure,\n    Result,\n    Success,\n)", "(\n    Err,\n    Ok,\n    Result,\n)"),
+        (
+            "(\n    Failure,\n    Result,  # both\n    Success,\n)",
+            "(\n    Err,\n    Result,  # both\n    Ok,\n)",
+        ),
+    ],
+)
+def test_sorted_import_stays_sorted(old: str, new: str) -> None:
+    """A list of names that was sorted is sorted afterwards, where no comment would move."""
+    uses = "\nSuccess(1)\nFailure(2)\nResult\nsafe\n"
+    made = migrated(f"from returns.result import {old}{uses}".encode(), "returns")[0].decode()
+    assert made.partition(" import ")[2].startswith(f"{new}\n")
+
+
+def test_example_with_old_names_is_told() -> None:
+    """An example in a docstring is text: its place is told, and it is not changed."""
+    source = (
+        "from returns.result import Success\n"
+        "def f():\n"
+        "    'f.  >>> f() is <Success: 1>'\n"
+        "    return Success(1)\n"
+    )
+    assert b"<Success: 1>" in migrated(source.encode(), "returns")[0]
+    assert lefts(source, "returns") == ["3: 'Success' in an example: write Ok"]
+    assert lefts(source.replace(">>>", ""), "returns") == []
+
+
 def test_file_with_modules_of_returns_is_left() -> None:
     """What is reached through a module is not renamed, so that no method is either."""
     source = (
@@ -448,6 +481,8 @@ def test_places_of_result_that_are_left(source: str, left: list[str]) -> None:
         ("x = Result.map\n", "'map': Result is a union here, and has no attributes"),
         ("isinstance(x, Result)\n", "'Result' is a union: write (Ok, Err)"),
         ("isinstance(x, (int, Result))\n", "'Result' is a union: write (Ok, Err)"),
+        ("x.alt(raise_exception).unwrap()\n",
+         "'raise_exception': write .or_raise() for .alt(...).unwrap()"),
         ("x.swap()\n", "'.swap': write .map_or_else(Ok, Err)"),
         ("x.apply(y)\n", "'.apply': use combine"),
         ("issubclass(x, Result)\n", "'Result' is a union: write (Ok, Err)"),
@@ -462,8 +497,11 @@ def test_places_of_result_that_are_left(source: str, left: list[str]) -> None:
 )  # fmt: skip
 def test_places_of_returns_that_are_left(source: str, left: str) -> None:
     """What has no like here is told with its line."""
-    head = "from returns.result import Result, safe\nfrom returns.pipeline import flow\n"
-    assert lefts(head + source, "returns") == [f"3: {left}"]
+    head = (
+        "from returns.result import Result, safe\nfrom returns.pipeline import flow\n"
+        "from returns.functions import raise_exception\n"
+    )
+    assert lefts(head + source, "returns") == [f"4: {left}"]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ class _Library(NamedTuple):
     private: str  # the attribute behind them
     methods: Mapping[str, str]  # that are called with one argument, or with none
     methods_by_hand: Mapping[str, str]
-    telling: Collection[str]  # methods that hardly anything else has
+    telling: Collection[str]  # methods that hardly anything else has; with (): as called so
     keywords: Mapping[tuple[str, str], str]  # of a class, in calls and patterns
     foreign: Collection[str]  # modules whose classes have methods of the same names
 
@@ -122,6 +122,7 @@ LIBRARIES = {
             "result.safe": "safe",
         },
         by_hand={
+            "functions.raise_exception": "write .or_raise() for .alt(...).unwrap()",
             "iterables.Fold": "use collect or combine",
             "pipeline.UnwrapFailedError": "it is UnwrapError, with a report",
             "pipeline.flow": _FLOW,
@@ -266,7 +267,11 @@ class _Survey(_Reader, cst.CSTVisitor):
     def visit_Attribute(self, node: cst.Attribute) -> None:
         known = self.library
         name = node.attr.value
-        if name in known.attributes or (name in known.telling and not _is_self(node.value)):
+        parent = self.get_metadata(ParentNodeProvider, node)
+        is_bare = isinstance(parent, cst.Call) and not parent.args
+        spelt = {name, f"{name}()"} if is_bare else {name}
+        is_told = not spelt.isdisjoint(known.telling) and not _is_self(node.value)
+        if name in known.attributes or is_told:
             new = known.attributes.get(name) or known.methods.get(name)
             what = f"write '.{new}'" if new else known.methods_by_hand[name]
             why = f"{what} if it is of {known.package}, which this file does not import"
@@ -394,6 +399,8 @@ class _Uses(_Reader, cst.CSTTransformer):
         new = self.library.attributes.get(node.raw_value)
         if new:
             self.leave_it(node, f"{node.raw_value!r}: write {new!r} if it names the attribute")
+        if ">>>" in node.value:
+            self._leave_old_names(node, "an example")
 
     def _leave_old_names(self, node: cst.CSTNode, where: str) -> None:
         words = _words(node)
@@ -643,10 +650,35 @@ class _Imports(cst.CSTTransformer):
         ]
         if not here:
             return None, others
-        names = list(here.values())
+        names = _in_order(list(here.values()), aliases)
         if len(names) < len(aliases):
             names = [*names[:-1], names[-1].with_changes(comma=aliases[-1].comma)]
         return statement.with_changes(module=cst.Name("resultflow"), names=names), others
+
+
+def _in_order(
+    names: Sequence[cst.ImportAlias], old: Sequence[cst.ImportAlias]
+) -> list[cst.ImportAlias]:
+    """Sort names if the old ones were sorted; commas and line breaks stay where they are."""
+    for key in (_by_kind, _by_letters):
+        if list(old) == sorted(old, key=key) and not any(
+            m.findall(one, m.Comment()) for one in names
+        ):
+            return [
+                place.with_changes(name=one.name, asname=one.asname)
+                for place, one in zip(names, sorted(names, key=key), strict=True)
+            ]
+    return list(names)
+
+
+def _by_kind(alias: cst.ImportAlias) -> tuple[bool, str]:
+    """Give the place among sorted imports: classes first, then what is written small."""
+    name = alias.evaluated_name
+    return name[:1].islower(), name.lower()
+
+
+def _by_letters(alias: cst.ImportAlias) -> str:
+    return alias.evaluated_name.lower()
 
 
 def _members(library: _Library, module: str) -> dict[str, str]:
