@@ -400,6 +400,7 @@ def test_file_with_modules_of_returns_is_left() -> None:
         ("result", "f().unwrap_or_raise(E)", "write .map_err(...).or_raise()"),
         ("result", "f().map_async(g)", "write a function with @aio.do"),
         ("returns", "f().value_or(1)", "write '.unwrap_or'"),
+        ("returns", "f().failure()", "write '.unwrap_err'"),
     ],
 )
 def test_method_is_told_where_nothing_is_imported(library: str, source: str, left: str) -> None:
@@ -409,6 +410,11 @@ def test_method_is_told_where_nothing_is_imported(library: str, source: str, lef
     told = f"1: '.{name}': {left} if it is of {library}, which this file does not import"
     assert lefts(source, library) == [told]
     assert lefts(source.replace("f()", "self"), library) == []
+
+
+def test_failure_is_told_only_as_a_call_of_no_argument() -> None:
+    """Many a thing has a `failure` that is read, or is told something."""
+    assert lefts("f.failure\nf.failure(1)\nf(x.failure, g())\n# failure()\n", "returns") == []
 
 
 @pytest.mark.parametrize(
