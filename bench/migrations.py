@@ -304,6 +304,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="projects with this in their name")
     parser.add_argument("--write", action="store_true", help="put the tables into the pages")
     given = parser.parse_args()
+    if given.write and given.only:
+        parser.error("--write puts down whole tables: leave --only out")
     rows: list[Row] = []
     for project in PROJECTS:
         if given.only in project.requirement:
@@ -315,7 +317,7 @@ def main() -> int:
                 print(f"    left {count}: {reason}")
     for library, page in PAGES.items():
         mine = [row for row in rows if row.project.library == library]
-        if given.write and not given.only:
+        if given.write:
             write_table(page, f"projects that used {library}", table(mine))
     return 0
 

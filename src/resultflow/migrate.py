@@ -60,9 +60,7 @@ class _Library(NamedTuple):
     private: str  # the attribute behind them
     methods: Mapping[str, str]  # that are called with one argument, or with none
     methods_by_hand: Mapping[str, str]
-    telling: Collection[
-        str
-    ]  # methods that hardly anything else has; with (), calls of no argument
+    telling: Collection[str]  # methods that hardly anything else has; with (): as called so
     keywords: Mapping[tuple[str, str], str]  # of a class, in calls and patterns
     foreign: Collection[str]  # modules whose classes have methods of the same names
 
@@ -270,7 +268,7 @@ class _Survey(_Reader, cst.CSTVisitor):
         known = self.library
         name = node.attr.value
         parent = self.get_metadata(ParentNodeProvider, node)
-        is_bare = isinstance(parent, cst.Call) and parent.func is node and not parent.args
+        is_bare = isinstance(parent, cst.Call) and not parent.args
         spelt = {name, f"{name}()"} if is_bare else {name}
         is_told = not spelt.isdisjoint(known.telling) and not _is_self(node.value)
         if name in known.attributes or is_told:
