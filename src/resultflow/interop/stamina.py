@@ -318,8 +318,8 @@ def retry(  # noqa: PLR0913 - those of stamina.retry
     Args:
         on: the classes of the errors after which the function is called again: one, a tuple,
             or a function that is given the error and says whether. That one may also give the
-            seconds to wait, for an error that knows them. There is no default: to retry what
-            cannot get better only takes time.
+            seconds to wait, for an error that knows them, which `wait_max` and `timeout` do not
+            limit. There is no default: to retry what cannot get better only takes time.
         attempts: how many calls there may be in all; `None`: any number.
         timeout: an attempt that fails so many seconds after the first began, or later, is the
             last; `None`: none is. It cuts no attempt short.
