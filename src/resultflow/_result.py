@@ -6,6 +6,7 @@ only clear when both variants stand side by side.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeAlias, TypeVar, cast, final
@@ -481,6 +482,15 @@ class ResultBase(Generic[T_co, E_co]):
     def __iter__(self) -> Iterator[T_co]:
         """Like `iter`: a `for` loop over a Result runs once for an `Ok`, never for an `Err`."""
         return self.iter()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> object:
+        """Tell pydantic how a Result is read and written.
+
+        By name, since this leads upwards: whoever imports or checks this module needs no pydantic.
+        """
+        module = importlib.import_module("resultflow.interop.pydantic")
+        return module.schema_of(source, handler)
 
     def __bool__(self) -> NotACondition:
         """Refuse: `if result:` would be true for an `Err` too.
