@@ -357,16 +357,74 @@ def test_a_class_of_attrs_is_made_by_itself() -> None:
     assert adapter.json_schema()["$defs"].keys() >= {"Part", "JobGone"}
 
 
+@frozen
+class Checked:
+    """Has validators of attrs, and one of its own."""
+
+    number: int = field(default=0, validator=attrs.validators.in_([0, 2]))
+    anything: Any = field(default=0, validator=attrs.validators.instance_of(int))
+
+    def __attrs_post_init__(self) -> None:
+        """Validate both."""
+        if self.anything < self.number:
+            raise ValueError(f"{self.anything!r} is too small", self.number)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"number": 3}, "'number' must be in [0, 2] (got 3)"),
+        ({"anything": "x"}, "'anything' must be <class 'int'> (got 'x' that is a <class 'str'>)."),
+        ({"number": 2}, "('0 is too small', 2)"),
+    ],
+)
+def test_what_validators_of_attrs_say_is_shown(given: dict[str, object], line: str) -> None:
+    """Of what attrs raises with, the text alone is for the reader."""
+    assert ("Ok.Ok", f"Value error, {line}") in told({"Ok": given}, R[Checked, str])
+
+
+@frozen
+class Quoted:
+    """Mentions what comes later."""
+
+    parts: list["Later"]  # noqa: UP037  # the quotes are what is tested
+
+
+class Early(BaseModel):
+    """Cannot be complete yet."""
+
+    outcome: Result[int, Quoted]
+
+
+@frozen
+class Later:
+    """Comes after the model that needs it."""
+
+    name: str
+
+
+def test_a_class_may_be_defined_after_the_model() -> None:
+    """As elsewhere in pydantic, the model is completed at its first use."""
+    text = '{"outcome":{"Err":{"Quoted":{"parts":[{"name":"x"}]}}}}'
+    early = Early.model_validate_json(text)
+    assert early.outcome == Err(Quoted([Later("x")]))
+    assert early.model_dump_json() == text
+
+
 def test_settings_of_the_model_reach_the_fields_of_an_error() -> None:
     """As for pydantic's dataclasses; without any, what is too much is passed over."""
 
     class Closed(BaseModel, extra="forbid", strict=True):
         outcome: Result[int, JobGone]
 
+    class Open(BaseModel, extra="allow"):
+        outcome: Result[int, JobGone]
+
     def given(error: dict[str, object]) -> str:
         return json.dumps({"outcome": {"Err": {"JobGone": error}}})
 
-    assert Reply.model_validate_json(given({"job": "1", "x": 1})).outcome == Err(JobGone(1))
+    for kind in (Reply, Open):  # an instance of JobGone has no place for more, though allowed
+        assert kind.model_validate_json(given({"job": "1", "x": 1})).outcome == Err(JobGone(1))
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         Closed.model_validate_json(given({"job": 1, "x": 1}))
     with pytest.raises(ValidationError, match="Input should be a valid integer"):

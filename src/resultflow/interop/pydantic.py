@@ -38,6 +38,7 @@ from typing import (
 
 import attrs
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, Tag
+from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic_core import PydanticCustomError, PydanticSerializationUnexpectedValue, core_schema
 from typing_extensions import TypedDict
 
@@ -229,24 +230,35 @@ class _Fields:
     ) -> CoreSchema:
         kind = bare(source)
         shape = handler.generate_schema(_twin(source))
-        aliases = {field.name: field.alias or field.name for field in attrs.fields(kind)}
-        names = _twin(source).__annotations__.keys()
+        parameters = {
+            field.name: field.alias or field.name for field in attrs.fields(kind) if field.init
+        }
 
         def from_python(given: object, check: Check) -> object:
             return given if isinstance(given, kind) else from_json(check(cast("Any", given)))
 
         def from_json(checked: dict[str, object]) -> object:
+            # With `extra="allow"` there may be more, which an attrs class has no place for.
+            given = {
+                parameter: checked[name]
+                for name, parameter in parameters.items()
+                if name in checked
+            }
             try:
-                return kind(**{aliases[name]: value for name, value in checked.items()})
-            except TypeError as exc:  # what many validators of attrs raise
-                raise ValueError(str(exc)) from exc
+                return kind(**given)
+            except (TypeError, ValueError) as exc:
+                # The validators of attrs raise either, with the field and more after the text.
+                is_theirs = any(isinstance(one, attrs.Attribute) for one in exc.args)
+                if isinstance(exc, ValueError) and not is_theirs:
+                    raise
+                raise ValueError(exc.args[0] if is_theirs else str(exc)) from exc
 
         def to_json(instance: object) -> dict[str, object]:
             if not isinstance(instance, kind):
                 raise PydanticSerializationUnexpectedValue(
                     f"expected {shown(source)}, not {instance!r}"
                 )
-            return {name: getattr(instance, name) for name in names}
+            return {name: getattr(instance, name) for name in parameters}
 
         return core_schema.json_or_python_schema(
             json_schema=core_schema.no_info_after_validator_function(from_json, shape),
@@ -281,8 +293,10 @@ def _twin(source: Form) -> Form:
 def _fields(source: Form) -> Iterator[tuple[attrs.Attribute[object], Form]]:
     """Give what the class is made from, each with its type."""
     kind = bare(source)
-    if any(isinstance(field.type, str) for field in attrs.fields(kind)):
+    try:
         attrs.resolve_types(kind)
+    except NameError as exc:  # pydantic tries again later, when the class may be defined
+        raise PydanticUndefinedAnnotation.from_name_error(exc) from exc
     parameters: tuple[object, ...] = getattr(kind, "__parameters__", ())
     arguments = dict(zip(parameters, get_args(source), strict=False))
     for field in attrs.fields(kind):
