@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import sys
 from typing import Annotated, Any, Generic, TypeVar
 
 import attrs
@@ -18,6 +19,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic_core import PydanticSerializationError
 
 from resultflow import Err, Ok, Result
 
@@ -173,6 +175,34 @@ def test_what_does_not_belong_there_is_written_with_a_warning() -> None:
     for outcome in (3, Err("x")):
         with pytest.warns(UserWarning, match="Pydantic serializer warnings"):
             Reply.model_construct(outcome=outcome).model_dump()
+
+
+def test_no_annotation_is_needed_to_write() -> None:
+    """Inside `Any`, with `serialize_as_any`, or bare: an error has the name of its class."""
+    error, name = NotAllowed(user="eve"), {"NotAllowed": {"user": "eve"}}
+    errors: Any = Err([error, (error, "x")])
+    anything: TypeAdapter[Any] = TypeAdapter(Any)
+    bare: TypeAdapter[Any] = TypeAdapter(R)
+    whole: dict[str, Any] = {"a": Ok(errors), "b": Ok(None)}
+    listed = {"Err": [name, [name, "x"]]}
+    assert anything.dump_python(whole) == {"a": {"Ok": listed}, "b": {"Ok": None}}
+    assert bare.dump_python(errors) == listed
+    adapter: TypeAdapter[Any] = TypeAdapter(R[int, NotAllowed])
+    assert adapter.dump_python(Err(error), serialize_as_any=True) == {"Err": name}
+
+
+def test_who_looks_at_every_attribute_needs_no_pydantic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What writes a Result for pydantic is there for pydantic alone."""
+    assert hasattr(Ok(1), "__pydantic_serializer__")
+    monkeypatch.delitem(sys.modules, "pydantic_core")
+    assert not hasattr(Ok(1), "__pydantic_serializer__")
+
+
+def test_what_cannot_be_written_is_said() -> None:
+    """The reason is that of the content, though pydantic tries both variants."""
+    adapter: TypeAdapter[Any] = TypeAdapter(R[bytes, str])
+    with pytest.raises(PydanticSerializationError, match="invalid utf-8"):
+        adapter.dump_json(Ok(b"\xff"))
 
 
 def test_the_json_schema_is_exact() -> None:

@@ -492,6 +492,14 @@ class ResultBase(Generic[T_co, E_co]):
         module = importlib.import_module("resultflow.interop.pydantic")
         return module.schema_of(source, handler)
 
+    @property
+    def __pydantic_serializer__(self) -> object:
+        """Tell pydantic how a Result is written where its annotation does not."""
+        if "pydantic_core" not in sys.modules:  # it is somebody else who looks at every attribute
+            raise AttributeError("__pydantic_serializer__ is for pydantic, which is not imported")
+        module = importlib.import_module("resultflow.interop.pydantic")
+        return module.serializer_of(type(self))
+
     def __bool__(self) -> NotACondition:
         """Refuse: `if result:` would be true for an `Err` too.
 

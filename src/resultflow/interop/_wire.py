@@ -37,6 +37,7 @@ __all__ = [
     "bare",
     "expected",
     "members",
+    "name_of",
     "origin_of",
     "shown",
     "with_items",
@@ -112,11 +113,10 @@ def written(error: Form) -> Written:
     for member in members(error):
         form = bare(member)
         _check_says_something(form)
-        if not _has_fields(form):
+        name = name_of(form)
+        if name is None:
             plain.append(_plain(member, form))
-            continue
-        name = form.__name__.partition("[")[0]  # pydantic makes a class Page[int] of a class Page
-        if classes.setdefault(name, member) != member:
+        elif classes.setdefault(name, member) != member:
             raise TypeError(
                 f"{shown(error)} has two classes of the name {name!r}, which is how each is "
                 "written in JSON: rename one, or map it to another class by map_err"
@@ -159,10 +159,12 @@ def origin_of(form: Form) -> Form:
     return origin
 
 
-def _has_fields(form: Form) -> bool:
-    """Tell whether it is an attrs class, a dataclass or a pydantic model."""
+def name_of(form: Form) -> str | None:
+    """Give the name of an attrs class, a dataclass or a pydantic model; of other types, None."""
     marks = ("__attrs_attrs__", "__dataclass_fields__", "__pydantic_fields__")
-    return isinstance(form, type) and any(hasattr(form, mark) for mark in marks)
+    if not isinstance(form, type) or not any(hasattr(form, mark) for mark in marks):
+        return None
+    return form.__name__.partition("[")[0]  # pydantic makes a class Page[int] of a class Page
 
 
 def with_items(form: Form, mark: Callable[[Form], Form]) -> Form:
@@ -243,7 +245,7 @@ def _check_says_something(form: Form) -> None:
             f"{form!r} as an error's type is a name that nobody has looked up: write the class, "
             "or the whole annotation as a string"
         )
-    if _is_subclass(form, BaseException) and not _has_fields(form):
+    if _is_subclass(form, BaseException) and name_of(form) is None:
         raise TypeError(
             f"{shown(form)} as an error's type is an exception, which cannot be read back from "
             "JSON: map it to a class of your own by safe(..., into=...) or map_err"

@@ -37,7 +37,13 @@ from typing import (
 )
 
 import attrs
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, Tag
+from pydantic import (
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    Tag,
+    TypeAdapter,
+)
 from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic_core import PydanticCustomError, PydanticSerializationUnexpectedValue, core_schema
 from typing_extensions import TypedDict
@@ -48,6 +54,7 @@ from resultflow.interop._wire import (
     as_object,
     bare,
     expected,
+    name_of,
     origin_of,
     shown,
     with_items,
@@ -58,13 +65,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import SchemaSerializer
     from pydantic_core.core_schema import CoreSchema
 
     from resultflow.interop._wire import Form
 
     Check = Callable[[Mapping[str, object]], dict[str, object]]
 
-__all__ = ["schema_of"]
+__all__ = ["schema_of", "serializer_of"]
 
 
 def schema_of(source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -84,11 +92,39 @@ def schema_of(source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
     (content,) = get_args(source) or (Any,)
     # What a bare `Err` and a model that is still generic hold is known to nobody yet.
     is_known = get_args(source) and not _is_open(content)
-    content = _Error.marked(content) if variant is Err and is_known else _known(content)
+    if variant is Ok:
+        content = _known(content)
+    elif is_known:
+        content = _Error.marked(content)
+    else:
+        content = Annotated[content, PlainSerializer(_by_class)]
     # Named, since pydantic's errors would show the kinds of our validators otherwise.
     return handler.generate_schema(
         Annotated[Any, _Variant(variant, content), Tag(variant.__name__)]
     )
+
+
+@cache
+def serializer_of(variant: type[Ok[object] | Err[object]]) -> SchemaSerializer:
+    """Make what writes an `Ok` or an `Err` where no annotation tells what it holds.
+
+    pydantic asks for it by itself, as it asks the class of a model inside `Any`, for example.
+
+    >>> from pydantic import TypeAdapter
+    >>> TypeAdapter(object).dump_json([Ok(1), Err("no port")])
+    b'[{"Ok":1},{"Err":"no port"}]'
+
+    .. versionadded:: 0.1.0
+    """
+    return TypeAdapter(variant).serializer
+
+
+def _by_class(error: object) -> object:
+    """Put an error of which no annotation tells what it may be under the name of its class."""
+    if type(error) is list or type(error) is tuple:
+        return [_by_class(item) for item in cast("list[object]", error)]
+    name = name_of(type(error))
+    return error if name is None else {name: error}
 
 
 @attrs.frozen(eq=False)
