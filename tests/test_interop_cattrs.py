@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, TypedDict, TypeVar
 
 import pytest
 from attrs import field, frozen
@@ -133,6 +133,24 @@ def test_the_hooks_of_the_converter_are_used() -> None:
     converter.register_structure_hook(DbGone, lambda dsn, _: DbGone(dsn))
     assert converter.dumps(Err(DbGone("x")), form) == '{"Err": {"DbGone": "x"}}'
     assert converter.loads('{"Err": {"DbGone": "x"}}', form) == Err(DbGone("x"))
+
+
+class Elementwise:
+    """A note that cannot be compared, as an array of numpy cannot."""
+
+    def __eq__(self, other: object) -> bool:
+        """Give no answer."""
+        raise ValueError("the truth value is ambiguous")
+
+    __hash__ = object.__hash__
+
+
+def test_notes_in_annotations_are_not_looked_into() -> None:
+    """Whatever an annotation says besides, the error has the name of its class."""
+    form: Any = R[int, Annotated[JobGone, Elementwise()]]
+    written = {"Err": {"JobGone": {"job": 1}}}
+    assert registered().unstructure(Err(JobGone(1)), form) == written
+    assert registered().structure(written, form) == Err(JobGone(1))
 
 
 def test_registering_again_changes_nothing() -> None:

@@ -90,6 +90,13 @@ class Level(enum.IntEnum):
     HIGH = 2
 
 
+class Rights(enum.Flag):
+    """Errors that are numbers in JSON, alone and combined."""
+
+    READ = 1
+    WRITE = 2
+
+
 class Details(TypedDict):
     """An object without a name."""
 
@@ -116,6 +123,8 @@ alias: Any = TypeAliasType  # for what a `type` statement makes, which this synt
 Named = alias("Named", EITHER)
 Either = alias("Either", T | JobGone, type_params=(T,))
 Port = NewType("Port", int)
+unhashable: Any = enum.Enum  # whose members have values that cannot be hashed
+Shape = unhashable("Shape", {"EMPTY": [], "LISTED": [1]})
 WRITTEN: list[tuple[Any, Any, str]] = [
     (R[int, str], Ok(1), '{"Ok": 1}'),
     (R[int, str], Err("no port"), '{"Err": "no port"}'),
@@ -136,6 +145,8 @@ WRITTEN: list[tuple[Any, Any, str]] = [
     (R[int, Colour], Err(Colour.RED), '{"Err": "red"}'),
     (R[int, Colour | Level | None], Err(Colour.RED), '{"Err": "red"}'),
     (R[int, Colour | Level | None], Err(Level.LOW), '{"Err": 1}'),
+    (R[int, Rights | None], Err(Rights.READ | Rights.WRITE), '{"Err": 3}'),
+    (R[int, Shape | Literal["gone"]], Err(Shape.LISTED), '{"Err": [1]}'),
     (R[int, Colour | Literal["gone", 3]], Err("gone"), '{"Err": "gone"}'),
     (R[int, Colour | Literal["gone", 3]], Err(3), '{"Err": 3}'),
     (R[int, bool | int], Err(not 1), '{"Err": false}'),
@@ -249,6 +260,7 @@ REFUSED: list[tuple[Any, str]] = [
     (R[int, str | Colour], r"str \| Colour is ambiguous: .* a class with fields"),
     (R[int, Annotated[str, "a note"] | Colour], r"str \| Colour is ambiguous"),
     (R[int, Level | Literal[1]], r"Level \| Literal\[1\] is ambiguous"),
+    (R[int, Rights | Level], r"Rights may look like Level"),
     (R[int, int | float], r"int may look like float"),
     (R[int, list[int] | list[str]], r"list\[int\] may look like list\[str\]"),
     (R[int, list[int] | tuple[int, ...]], r"list\[int\] may look like tuple\[int, ...\]"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Collection, Mapping
-from enum import Enum
+from enum import Enum, Flag
 from typing import (
     Annotated,
     Any,
@@ -76,8 +76,7 @@ class Plain:
     def overlaps(self, other: Plain) -> bool:
         """Tell whether something in JSON may be meant for both, as far as is known here."""
         if self.values and other.values:
-            values = {(type(value), value) for value in self.values}
-            return not values.isdisjoint((type(value), value) for value in other.values)
+            return any(map(self.accepts, other.values))
         ours, theirs = self.kinds(), other.kinds()
         return None in ours | theirs or not ours.isdisjoint(theirs)
 
@@ -223,6 +222,8 @@ def _plain(member: Form, form: Form) -> Plain:
             member,
             values=tuple(arg.value if isinstance(arg, Enum) else arg for arg in get_args(form)),
         )
+    if _is_subclass(form, Flag):
+        return Plain(member, "number")  # of its members' combinations, too
     if _is_subclass(form, Enum):
         return Plain(member, values=tuple(one.value for one in form))
     if is_typeddict(form) or _is_subclass(form, Mapping):

@@ -98,7 +98,7 @@ def _is_ours(form: Form) -> bool:
 
 
 def _is_error(form: Form) -> bool:
-    return origin_of(form) is Annotated and _ERROR in get_args(form)
+    return origin_of(form) is Annotated and get_args(form)[-1] is _ERROR
 
 
 def _contents(form: Form) -> dict[str, Form]:
@@ -263,6 +263,5 @@ def _marked(form: Form) -> Form:
 
 
 def _unmarked(form: Form) -> Form:
-    inner, *notes = get_args(form)
-    notes.remove(_ERROR)
+    inner, *notes, _ = get_args(form)
     return Annotated[(inner, *notes)] if notes else inner
