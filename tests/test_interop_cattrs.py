@@ -211,6 +211,7 @@ WRONG: list[tuple[Any, Any, str, str]] = [
         "$.Err",
     ),
     (R[int, None], {"Err": 3}, "3 is no None: write null", "$.Err"),
+    (Ok[None], None, "None is no Ok[None]: write an object with the one key 'Ok'", "$"),
     (R[None, str], {"Ok": 3}, "3 is no None: write null", "$.Ok"),
     (Ok[int], 1, "1 is no Ok[int]: write an object with the one key 'Ok'", "$"),
 ]
@@ -244,6 +245,15 @@ def test_an_error_that_the_type_does_not_have_is_not_written() -> None:
     """Whoever reads it could not know what it is."""
     with pytest.raises(TypeError, match=r"'x' is no DbGone \| None: add its class to the error's"):
         registered().unstructure(Err("x"), R[int, DbGone | None])
+
+
+@pytest.mark.parametrize(
+    ("form", "given"), [(Ok[int], Err("x")), (R[int, str], 3), (R[int, str], None)]
+)
+def test_what_is_not_annotated_is_not_written(form: Any, given: object) -> None:  # noqa: ANN401
+    """Neither the other variant, nor what is no Result: it could not be read back."""
+    with pytest.raises(TypeError, match=r"is no Ok\[int\].*: give one, or annotate what it is"):
+        registered().unstructure(given, form)
 
 
 def test_a_value_that_may_be_no_result_is_left_to_cattrs() -> None:

@@ -118,6 +118,10 @@ def _contents(form: Form) -> dict[str, Form]:
     return found
 
 
+def _is_optional(form: Form) -> bool:
+    return origin_of(form) in UNIONS and type(None) in get_args(form)
+
+
 # Reading
 
 
@@ -128,10 +132,10 @@ def _structuring(form: Form, converter: Converter) -> Structure:
     if "Err" in contents:
         contents["Err"] = _marked(contents["Err"])
     read = _structuring_one_key(form, contents, (), converter)
-    nullable = type(None) in get_args(form)
+    optional = _is_optional(form)
 
     def structure(given: object, _: object = None) -> object:
-        if nullable and given is None:
+        if optional and given is None:
             return None
         name, content = read(given)
         # An Err without a history: the places that it passed are not in the JSON.
@@ -208,17 +212,20 @@ def _unstructuring(form: Form, converter: Converter) -> Unstructure:
     if _is_error(form):
         return _unstructuring_error(_unmarked(form), converter)
     contents = _contents(form)
+    optional = _is_optional(form)
     hooks: dict[type, Unstructure] = {}
     if "Ok" in contents:
         hooks[Ok] = converter.get_unstructure_hook(contents["Ok"])
     if "Err" in contents:
         hooks[Err] = converter.get_unstructure_hook(_marked(contents["Err"]))
 
-    def unstructure(result: Ok[object] | Err[object] | None) -> object:
-        if result is None:
+    def unstructure(given: Ok[object] | Err[object] | None) -> object:
+        if optional and given is None:
             return None
-        content = result.value if isinstance(result, Ok) else result.error
-        return {type(result).__name__: hooks[type(result)](content)}
+        if given is None or type(given) not in hooks:
+            raise TypeError(f"{given!r} is no {shown(form)}: give one, or annotate what it is")
+        content = given.value if isinstance(given, Ok) else given.error
+        return {type(given).__name__: hooks[type(given)](content)}
 
     return unstructure
 
