@@ -461,6 +461,37 @@ def test_settings_of_the_model_reach_the_fields_of_an_error() -> None:
         Closed.model_validate_json(given({"job": "1"}))
 
 
+def test_settings_of_the_model_reach_what_a_result_holds() -> None:
+    """Each model's own, and without a change to the form."""
+
+    class Inner(BaseModel):
+        outcome: Result[int, str]
+
+    class Outer(
+        BaseModel,
+        strict=True,
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
+        alias_generator=str.upper,
+        extra="allow",
+    ):
+        first: Inner
+        outcome: Result[bytes, int]
+        last: Inner
+
+    def given(outcome: str) -> str:
+        inner = '{"outcome":{"Ok":1}}'
+        return f'{{"FIRST":{inner},"OUTCOME":{outcome},"LAST":{inner}}}'
+
+    outer = Outer.model_validate_json(given('{"Ok":"_w=="}').replace("1", '"1"'))
+    assert (outer.first.outcome, outer.outcome, outer.last.outcome) == (Ok(1), Ok(b"\xff"), Ok(1))
+    assert outer.model_dump_json(by_alias=True) == given('{"Ok":"_w=="}')
+    with pytest.raises(ValidationError, match="Input should be a valid integer"):
+        Outer.model_validate_json(given('{"Err":"1"}'))
+    with pytest.raises(ValidationError, match="with the one key 'Err', and no other"):
+        Outer.model_validate_json(given('{"Err":1,"Ok":"_w=="}'))
+
+
 def test_a_class_that_tells_pydantic_itself_is_asked() -> None:
     """A schema of the class's own comes before its fields."""
 

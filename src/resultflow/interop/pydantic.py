@@ -139,7 +139,7 @@ class _Variant:
     ) -> CoreSchema:
         variant, name = self.variant, self.variant.__name__
         content = handler.generate_schema(self.content)
-        shape = _one_key({name: content})
+        shape = _one_key({name: content}, handler)
 
         def from_python(given: object, check: Check) -> object:
             if not isinstance(given, variant):
@@ -217,7 +217,7 @@ class _Classes:
         contents = {
             name: handler.generate_schema(_known(form)) for name, form in self.classes.items()
         }
-        shape = _one_key(contents)
+        shape = _one_key(contents, handler)
 
         def named(given: object) -> dict[str, object] | None:
             for base in type(given).__mro__:
@@ -371,7 +371,7 @@ def _content(result: Ok[object] | Err[object]) -> object:
     return result.value if isinstance(result, Ok) else result.error
 
 
-def _one_key(contents: dict[str, CoreSchema]) -> CoreSchema:
+def _one_key(contents: dict[str, CoreSchema], handler: GetCoreSchemaHandler) -> CoreSchema:
     """Check that there is an object with one of these keys and no other."""
 
     def count(checked: dict[str, Any]) -> dict[str, Any]:
@@ -388,8 +388,17 @@ def _one_key(contents: dict[str, CoreSchema]) -> CoreSchema:
                 lambda _: _refuse(contents)
             ),
             extra_behavior="allow",
+            config=_settings(handler),
         ),
     )
+
+
+def _settings(handler: GetCoreSchemaHandler) -> core_schema.CoreConfig | None:
+    """Give the settings of the model around: a typed dictionary hands on its own alone."""
+    # A new class for each, since pydantic would remember with which settings it first met it.
+    empty: Form = cast("Any", TypedDict)("Empty", {})
+    schema = handler.resolve_ref_schema(handler.generate_schema(empty))
+    return cast("core_schema.TypedDictSchema", schema).get("config")
 
 
 def _refuse(names: Collection[str]) -> NoReturn:
