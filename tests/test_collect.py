@@ -9,6 +9,7 @@ import tracemalloc
 import weakref
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, NoReturn, cast
 
 import pytest
@@ -26,7 +27,7 @@ from resultflow import (
     partition,
     traverse,
 )
-from resultflow._collect import _call, _raised  # pyright: ignore[reportPrivateUsage]
+from resultflow._collect import _raised, _Task  # pyright: ignore[reportPrivateUsage]
 from resultflow.errors import ItemLost
 
 
@@ -322,10 +323,37 @@ def _echo(item: object) -> object:
     return item
 
 
-def test_traverse_needs_room() -> None:
+@pytest.mark.parametrize("ahead", [0, -1, 2.5, "3", 2**64])
+def test_traverse_needs_room(ahead: Any) -> None:  # noqa: ANN401 - wrong ones, too
     """`ahead` is checked at the call, not at the first item."""
-    with pytest.raises(ValueError, match="ahead must be at least 1, but is 0"):
-        traverse(Here(), half, [], ahead=0)
+    with pytest.raises(ValueError, match=f"ahead must be a whole .* from 1 on, but is {ahead!r}"):
+        traverse(Here(), half, [], ahead=ahead)
+
+
+def test_traverse_needs_an_executor_and_a_function() -> None:
+    """What is neither is refused at the call, and told what it might have been."""
+    with pytest.raises(TypeError, match=r"executor=3 is no concurrent.*client.get_executor\(\)"):
+        traverse(cast("Any", 3), half, [])
+    with pytest.raises(TypeError, match="f must be callable, but is 3: give the function itself"):
+        traverse(Here(), cast("Any", 3), [])
+
+
+def test_an_executor_that_is_shut_down_is_an_err_for_each_item() -> None:
+    """What was on its way comes, and what it no longer takes is lost, one by one."""
+    with ThreadPoolExecutor(1) as executor:
+        results = traverse(executor, half, itertools.count(), ahead=2)
+        assert next(results) == Ok(0)
+    reason = "RuntimeError: cannot schedule new futures after shutdown"
+    assert list(itertools.islice(results, 3)) == [
+        Err("1 is odd"),
+        Err(ItemLost(2, reason)),
+        Err(ItemLost(3, reason)),
+    ]
+
+
+def test_traverse_calls_what_has_no_name() -> None:
+    """A callable object will do."""
+    assert list(traverse(Here(), partial(half), [2])) == [Ok(1)]
 
 
 def test_a_cancelled_item_is_an_err() -> None:
@@ -337,6 +365,21 @@ def test_a_cancelled_item_is_an_err() -> None:
     err = results[1]
     assert isinstance(err, Err)
     assert [frame.file for frame in err.report().trace] == [__file__]
+
+
+def test_who_is_interrupted_leaves_nothing_that_waits() -> None:
+    """The item whose turn it is may not have begun either, and it is cancelled like the others."""
+
+    class Interrupting(Future[Any]):
+        def exception(self, timeout: float | None = None) -> NoReturn:
+            raise KeyboardInterrupt
+
+    waited_for = Interrupting()
+    results = traverse(Losing(waited_for), half, [0, 2, 4])
+    assert next(results) == Ok(0)
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+    assert waited_for.cancelled()
 
 
 def test_a_failure_of_the_executor_is_an_err() -> None:
@@ -369,7 +412,7 @@ def test_what_is_raised_in_a_process_arrives_with_its_place() -> None:
     def fail(text: str) -> NoReturn:
         raise KeyError(text, lambda: 0)
 
-    arrived = pickle.loads(pickle.dumps(_call(fail, "x")))  # noqa: S301 - just made
+    arrived = pickle.loads(pickle.dumps(_Task(fail, None)("x")))  # noqa: S301 - just made
     assert type(arrived.exception) is KeyError
     assert __file__ in arrived.exception.__notes__[0]
     stand_in = _raised((b"", "jobs.JobError", "JobError()"))

@@ -1,11 +1,15 @@
 """Every `Err` can be pickled and copied, whatever its error."""
 
 import copy
+import copyreg
 import pickle
 import re
+import threading
 from typing import Any, TypeVar
 
+import cloudpickle
 import pytest
+from tblib.pickling_support import pickle_exception
 from tests.travellers import (
     ERRORS,
     DecodeError,
@@ -25,7 +29,7 @@ from tests.travellers import (
 
 from resultflow import Err, Ok, Resource, Result, collect_all, safe
 from resultflow._travel import duplicate, pack, unpack
-from resultflow.errors import Unpicklable, UnwrapError
+from resultflow.errors import ReportedError, Unpicklable, UnwrapError
 
 T = TypeVar("T")
 
@@ -146,6 +150,48 @@ def test_an_error_that_cannot_travel_is_told_by_a_stand_in() -> None:
     )
 
 
+def test_cloudpickle_sends_classes_along() -> None:
+    """Where it pickles, as for Dask, an error of a class without a global name arrives whole."""
+    for error in (local_error(), [Err(local_error())], FrozenError(dsn="main", port=1)):
+        data: bytes = cloudpickle.dumps(Err(error).context("sending"))
+        came: Err[Any] = pickle.loads(data)  # noqa: S301 - just made
+        assert repr(came.error) == repr(error)
+        assert came.report().context == ("sending",)
+    err: Err[Exception] = Err(local_error())
+    came = pickle.loads(cloudpickle.dumps(err))  # noqa: S301 - just made
+    assert type(came.error) is type(err.error)
+    assert isinstance(arrived(err), Unpicklable)
+
+
+def test_an_err_is_pickled_by_whoever_has_no_name() -> None:
+    """Code that is executed need not say of what module it is."""
+    for names in ({}, {"__name__": None}, {"__name__": ["a list"]}):
+        scope: dict[str, Any] = {**names, "dumps": pickle.dumps, "err": Err(1)}
+        exec("data = dumps(err)", scope)  # noqa: S102 - whose globals these are
+        assert pickle.loads(scope["data"]) == Err(1)  # noqa: S301 - just made
+
+
+def test_what_tblib_would_do_with_an_exception_is_not_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It enters classes into pickle's table, which cannot make the exceptions again."""
+    monkeypatch.setitem(copyreg.dispatch_table, FrozenError, pickle_exception)
+    monkeypatch.setitem(copyreg.dispatch_table, OwnError, lambda own: (OwnError, (own.number,)))
+    for dumps in (pickle.dumps, cloudpickle.dumps):
+        both: Err[Any] = Err([FrozenError(dsn="main", port=1), OwnError(3)])
+        came: Err[Any] = pickle.loads(dumps(both))  # noqa: S301 - just made
+        assert repr(came.error) == repr(both.error)
+
+
+def test_what_cloudpickle_cannot_send_stays_behind() -> None:
+    """The rest arrives, as from pickle."""
+    came: Err[Any] = pickle.loads(cloudpickle.dumps(Err(JobLost(3))))  # noqa: S301 - just made
+    assert (came.error.job, came.error.held.kind) == (3, "_thread.lock")
+    held: Any = type("Holder", (), {"held": threading.Lock()})()
+    came = pickle.loads(cloudpickle.dumps(Err(held)))  # noqa: S301 - just made
+    assert (type(came.error).__name__, came.error.held.kind) == ("Holder", "_thread.lock")
+
+
 def test_what_the_receiver_cannot_rebuild_is_told_by_a_stand_in() -> None:
     """A class that is not there, or raises there, does not break whoever reads."""
     error = unpack((b"", "jobs.JobError", "JobError()"))
@@ -202,8 +248,11 @@ def test_a_nested_err_arrives_in_linear_time() -> None:
     assert came.error.job == 1
 
 
-def test_an_unwrap_error_arrives() -> None:
+def test_an_unwrap_error_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exception of `unwrap` can leave a worker too, with its report."""
+    # Other tests may have imported Dask, whose tblib pickles every exception in its own way.
+    for kind in (UnwrapError, ReportedError):
+        monkeypatch.delitem(copyreg.dispatch_table, kind, raising=False)
     with pytest.raises(UnwrapError) as caught:
         give("keyword").expect("certain")
     came = sent(caught.value)

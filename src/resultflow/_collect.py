@@ -6,7 +6,7 @@ import os
 import sys
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast, overload
 
 from resultflow._build import native
 from resultflow._result import Err, Ok, ResultBase, err_with, joined, name_of
@@ -51,6 +51,8 @@ T7 = TypeVar("T7")
 E7 = TypeVar("E7")
 T8 = TypeVar("T8")
 E8 = TypeVar("E8")
+
+_LOOK_SECONDS: Final = 1.0
 
 _frame_at = sys._getframe  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # CPython has no other
 
@@ -323,8 +325,9 @@ def traverse(
             workers.
 
     Raises:
-        TypeError: when `f` gives no Result.
-        ValueError: when `ahead` is less than 1.
+        TypeError: when `executor` is no executor or `f` no function, and, when its turn comes,
+            when `f` gives no Result.
+        ValueError: when `ahead` is no whole number from 1 on.
 
     >>> from concurrent.futures import ThreadPoolExecutor
     >>> def half(n: int) -> Result[int, str]:
@@ -336,11 +339,21 @@ def traverse(
 
     .. versionadded:: 0.1.0
     """
+    from concurrent.futures import Executor
+
+    if not isinstance(executor, Executor):
+        raise TypeError(
+            f"executor={executor!r} is no concurrent.futures.Executor: of a Dask client, "
+            "client.get_executor() is one"
+        )
+    if not callable(f):
+        raise TypeError(f"f must be callable, but is {f!r}: give the function itself")
     if ahead is None:
-        workers: int = getattr(executor, "_max_workers", None) or os.cpu_count() or 1
-        ahead = 2 * workers
-    if ahead < 1:
-        raise ValueError(f"ahead must be at least 1, but is {ahead!r}: 1 is one item at a time")
+        ahead = 2 * _workers_of(executor)
+    if not (isinstance(cast("object", ahead), int) and 1 <= ahead <= sys.maxsize):
+        raise ValueError(
+            f"ahead must be a whole number from 1 on, but is {ahead!r}: 1 is one item at a time"
+        )
     return _traversed(executor, f, iter(items), ahead, _caller())
 
 
@@ -422,11 +435,27 @@ def _raised(parcel: Parcel) -> _Raised:
     return _Raised(exception)
 
 
-def _call(f: Callable[[A], object], item: A) -> object:
-    try:
-        return f(item)
-    except BaseException as exc:  # noqa: BLE001 - whoever iterates gets it
-        caught = exc
+class _Task(Generic[A]):
+    """`f` as a worker calls it: what it raises is handed over, not raised there."""
+
+    def __init__(self, f: Callable[[A], object], client: object) -> None:
+        self._f = f
+        self._is_for_dask = client is not None
+        self.__name__: str = getattr(f, "__name__", type(f).__name__)  # what Dask shows
+
+    def __call__(self, item: A) -> object:
+        try:
+            made = self._f(item)
+        except BaseException as exc:  # noqa: BLE001 - whoever iterates gets it
+            made = _handed_over(exc)
+        return _pickled(made) if self._is_for_dask else made
+
+    def __dask_tokenize__(self) -> object:
+        """Be another one each time: of equal calls Dask makes one, and shares what it gave."""
+        return os.urandom(16).hex()
+
+
+def _handed_over(exc: BaseException) -> _Raised:
     import traceback
 
     # The traceback would hold the frames of the worker, and one of these the exception.
@@ -435,27 +464,75 @@ def _call(f: Callable[[A], object], item: A) -> object:
     return _Raised(exc)
 
 
-def _submit(executor: Executor, f: Callable[[A], object], item: A) -> Future[object] | Exception:
-    from concurrent.futures import BrokenExecutor
+def _pickled(made: object) -> bytes | str:
+    """Make bytes, or tell why not: for a value that does not travel Dask asks for ever."""
+    from distributed.protocol.pickle import dumps
 
     try:
-        return executor.submit(_call, f, item)
-    except BrokenExecutor as exc:
+        return dumps(made)
+    except Exception as exc:  # noqa: BLE001 - any user class may break here
+        return text_of(exc)
+
+
+def _unpickled(sent: bytes | str, index: int) -> object:
+    import pickle
+
+    if isinstance(sent, str):
+        return ItemLost(index, sent)
+    try:
+        return pickle.loads(sent)  # noqa: S301 - what Dask would do
+    except Exception as exc:  # noqa: BLE001 - any user class may break here
+        return ItemLost(index, text_of(exc))
+
+
+def _submit(executor: Executor, task: _Task[A], item: A) -> Future[object] | Exception:
+    try:
+        return executor.submit(task, item)
+    except Exception as exc:  # noqa: BLE001 - it is broken or closed, or cannot send the item
         return exc.with_traceback(None)
 
 
-def _delivered(future: Future[object] | Exception, index: int) -> object:
+def _client_of(executor: Executor) -> Any:  # noqa: ANN401 - of a library that need not be here
+    """Give the client of Dask behind an executor, None for others'."""
+    is_dasks = type(executor).__module__.startswith("distributed.")
+    return getattr(executor, "_client", None) if is_dasks else None
+
+
+def _workers_of(executor: Executor) -> int:
+    """Tell how many items an executor works on at once; none says so in public."""
+    client = _client_of(executor)
+    if client is None:
+        workers: int | None = getattr(executor, "_max_workers", None)
+    else:
+        try:
+            workers = sum(client.nthreads().values())
+        except Exception:  # noqa: BLE001 - it is closed, which each item will tell
+            workers = None
+    return workers or os.cpu_count() or 1
+
+
+def _delivered(future: Future[object] | Exception, index: int, client: Any) -> object:  # noqa: ANN401 - as above
     """Wait for what an executor gives for an item: what `f` made, or else an `ItemLost`."""
     from concurrent.futures import CancelledError
 
     if isinstance(future, Exception):
         return ItemLost(index, text_of(future))
-    try:
-        # `result()` would raise, and exception, traceback, frame and future hold one another.
-        failure = future.exception()
-    except CancelledError:
-        return ItemLost(index, "it was cancelled")
-    return future.result() if failure is None else ItemLost(index, text_of(failure))
+    while True:
+        # A cluster that closes under its client leaves futures that are pending for ever.
+        is_over = client is not None and client.status == "closed"
+        try:
+            # `result()` would raise, and exception, traceback, frame and future hold one another.
+            failure = future.exception(0 if is_over else _LOOK_SECONDS)
+        except CancelledError:
+            return ItemLost(index, "it was cancelled")
+        except TimeoutError:
+            if is_over:
+                return ItemLost(index, "the client is closed")
+        else:
+            if failure is not None:
+                return ItemLost(index, text_of(failure))
+            made = future.result()
+            return made if client is None else _unpickled(cast("bytes | str", made), index)
 
 
 def _traversed(
@@ -466,14 +543,17 @@ def _traversed(
     caller: RawFrame,
 ) -> Iterator[Ok[T] | Err[E | ItemLost]]:
     waiting: deque[Future[object] | Exception] = deque()
+    client = _client_of(executor)
+    task = _Task(f, client)
     index = 0
     try:
         while True:
             for item in islice(items, ahead - len(waiting)):
-                waiting.append(_submit(executor, f, item))
+                waiting.append(_submit(executor, task, item))
             if not waiting:
                 return
-            made = _delivered(waiting.popleft(), index)
+            made = _delivered(waiting[0], index, client)
+            waiting.popleft()  # only now: who is interrupted before cancels this one, too
             if isinstance(made, Ok | Err):
                 yield cast("Ok[T] | Err[E]", made)
             elif isinstance(made, ItemLost):

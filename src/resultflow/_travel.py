@@ -13,6 +13,7 @@ import copy
 import copyreg
 import functools
 import io
+import sys
 from types import FunctionType
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, cast
 
@@ -20,7 +21,8 @@ import attrs
 
 if TYPE_CHECKING:
     import pickle
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from types import FrameType
     from typing import Any
 
 Parcel: TypeAlias = tuple[bytes, str, str]
@@ -29,6 +31,10 @@ Parcel: TypeAlias = tuple[bytes, str, str]
 _PROTOCOL: Final = 5
 _TEXT_LIMIT: Final = 2_000
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_OURS: Final = f"{__name__.partition('.')[0]}."
+_WITH_CLASSES: Final = frozenset({"cloudpickle.cloudpickle", "distributed.protocol.pickle"})
+
+_frame_at = sys._getframe  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # CPython has no other
 
 
 class Shown:
@@ -103,9 +109,11 @@ def pack(value: object) -> Parcel:
     import pickle
 
     kind, text = kind_of(value), _short_text_of(value)
+    with_classes = _goes_with_classes()
     try:
-        data = _dumps(value)
-        pickle.loads(data)  # noqa: S301 - just made
+        data = _dumps(value, with_classes)
+        if not with_classes:  # opened here, those would set the attributes of the originals anew
+            pickle.loads(data)  # noqa: S301 - just made
     except Exception as exc:  # noqa: BLE001 - any user class may break here
         data = pickle.dumps(Unpicklable(kind, text, text_of(exc)), _PROTOCOL)
     return data, kind, text
@@ -137,9 +145,26 @@ def duplicate(value: Any, memo: dict[int, Any]) -> Any:  # noqa: ANN401 - of the
     return new
 
 
-def _dumps(value: object) -> bytes:
+def _goes_with_classes() -> bool:
+    """Tell whether the parcel is for cloudpickle, as Dask's are.
+
+    That one sends the classes of `__main__` and of functions themselves, since the receiver has
+    none of that name, and knows them again when they come back; pickle sends names. Both are in
+    C, so the nearest frame that is not ours is that of whoever pickles.
+    """
+    frame: FrameType | None = _frame_at(1)
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__"))  # which is whatever somebody put there
+        if not name.startswith(_OURS):
+            return name in _WITH_CLASSES
+        frame = frame.f_back
+    return False  # pragma: no cover (C code at the bottom of a thread's stack)
+
+
+def _dumps(value: object, with_classes: bool) -> bytes:  # noqa: FBT001 - one of two picklers
     buffer = io.BytesIO()
-    _pickler()(buffer, _PROTOCOL).dump(value)
+    pickler = _pickler_with_classes() if with_classes else _pickler()
+    pickler(buffer, _PROTOCOL).dump(value)
     return buffer.getvalue()
 
 
@@ -149,16 +174,36 @@ def _pickler() -> type[pickle.Pickler]:
 
     class Pickler(pickle.Pickler):
         def reducer_override(self, obj: object, /) -> Any:  # noqa: ANN401 - pickle's protocol
-            return _reduced(obj)
+            if isinstance(obj, type | FunctionType) and not _has_name(obj):
+                return _stand_in(obj, "it has no global name")
+            made: Any = _reduced(obj, copyreg.dispatch_table)
+            parts: tuple[object, ...] = () if made is NotImplemented else (made[0], *made[1])
+            for part in parts:
+                if isinstance(part, type | FunctionType) and not _has_name(part):
+                    return _stand_in(obj, f"{part.__qualname__} has no global name")
+            return made
 
     return Pickler
 
 
-def _reduced(value: object) -> Any:  # noqa: ANN401 - pickle's protocol
+@functools.cache
+def _pickler_with_classes() -> type[pickle.Pickler]:
+    import cloudpickle
+
+    class Pickler(cloudpickle.Pickler):
+        def reducer_override(self, obj: object, /) -> Any:  # noqa: ANN401 - pickle's protocol
+            made = _reduced(obj, self.dispatch_table)
+            return super().reducer_override(obj) if made is NotImplemented else made
+
+    return Pickler
+
+
+def _reduced(value: object, table: Mapping[type, object]) -> Any:  # noqa: ANN401 - pickle's protocol
     """Tell pickle how to take a value apart, so that it can be put together again."""
     if isinstance(value, type | FunctionType):
-        return NotImplemented if _has_name(value) else _stand_in(value, "it has no global name")
-    if type(value) in copyreg.dispatch_table:
+        return NotImplemented
+    # tblib, which Dask installs, enters each exception class that there is by then.
+    if type(value) in table and not _is_of_tblib(table[type(value)]):
         return NotImplemented
     try:
         if isinstance(value, BaseException) and not _rebuilds_itself(value):
@@ -176,10 +221,11 @@ def _reduced(value: object) -> Any:  # noqa: ANN401 - pickle's protocol
         return _stand_in(value, text_of(exc))
     if isinstance(made, str):  # the name of a global object
         return NotImplemented if _has_name(value) else _stand_in(value, "it has no global name")
-    for part in (made[0], *made[1]):
-        if isinstance(part, type | FunctionType) and not _has_name(part):
-            return _stand_in(value, f"{part.__qualname__} has no global name")
     return made
+
+
+def _is_of_tblib(function: object) -> bool:
+    return getattr(function, "__module__", "").partition(".")[0] == "tblib"
 
 
 def _stand_in(value: object, reason: str) -> tuple[type[Unpicklable], tuple[str, str, str]]:
