@@ -42,6 +42,7 @@ from resultflow.resource import open_resources
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from resultflow import Exit
 
@@ -870,6 +871,74 @@ def test_a_block_that_is_never_left_is_released_at_exit() -> None:
         "print('end')\n"
     )
     assert (done.stdout, done.stderr) == ("end\nreleased\n", "")
+
+
+CHILD = """
+import multiprocessing, sys, threading
+from resultflow import *
+
+def told(name, wait=lambda: None):
+    def release(_, exit):
+        wait()
+        print(name, type(exit).__name__, flush=True)
+    return Resource.make(lambda: Ok(name), release)
+
+def use_until_the_end():
+    def body(name):
+        threading.main_thread().join()
+        return Ok(print(name, "used"))
+    ignore(told("in use").use(body), reason="it is told")
+
+def child(how):
+    threading.Thread(target=use_until_the_end).start()
+    if how == "opened":
+        told(how).open().__enter__()
+    else:
+        told(how).allocated().unwrap()
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    joined = threading.Event()
+    closing = threading.Event()
+    def wait():
+        closing.set()
+        joined.wait()
+    told("parent's").allocated().unwrap()
+    _, close = told("parent's, being closed", wait).allocated().unwrap()
+    threading.Thread(target=close).start()
+    closing.wait()
+    process = context.Process(target=child, args=sys.argv[2:])
+    process.start()
+    process.join(8)
+    print("child", process.exitcode, flush=True)
+    joined.set()
+"""
+
+
+@pytest.mark.parametrize("how", ["opened", "allocated"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_what_a_child_of_multiprocessing_holds_is_released_at_its_end(
+    tmp_path: Path, method: str, how: str
+) -> None:
+    """Once, after its threads have ended; what its parent holds is the parent's alone."""
+    program = tmp_path / "program.py"
+    program.write_text(CHILD)
+    done = subprocess.run(
+        [sys.executable, program, method, how],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines() == [
+        "in use used",
+        "in use Succeeded",
+        f"{how} Cancelled",
+        "child 0",
+        "parent's, being closed Succeeded",
+        "parent's Cancelled",
+    ]
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_fails_at_exit_is_shown() -> None:

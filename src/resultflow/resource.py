@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import os
 import signal
 import sys
 import threading
 from contextvars import copy_context
-from functools import partial
+from functools import lru_cache, partial
 from itertools import repeat, starmap
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar, cast, overload
@@ -74,6 +75,8 @@ _VALUE: Final = attrgetter("value")
 _EXIT_SECONDS: Final = 10.0
 """How long the interpreter's end waits for a thread that is closing something."""
 _AT_EXIT: Final = "the interpreter ends"
+_BEFORE_OTHERS: Final = 100
+"""A priority among finalizers of multiprocessing, whose own have 15 at the most."""
 
 
 # A resource is a tree of these. It is walked with a list of what is still to do, never by
@@ -652,6 +655,8 @@ class Close:
 
     def at_exit(self, failures: Scope) -> None:
         """Release when the interpreter ends; what another thread is at is left to that one."""
+        if self._scope.is_of_parent():
+            return  # a thread of the parent may hold the lock
         if self._lock.acquire(timeout=_EXIT_SECONDS):  # pragma: no branch (a thread hangs in it)
             self._scope.release(Cancelled(SystemExit(_AT_EXIT)))
             failures.take(self._scope)
@@ -1036,6 +1041,7 @@ class _Opened(Generic[T_co]):
         if self._scope is not None:
             msg = "this open() is in use already: call open() again for another scope"
             raise RuntimeError(msg)
+        _expect_end_of_child()
         scope = Scope()
         frame = _signals.caller(1)
         try:
@@ -1116,6 +1122,31 @@ def _keep(scope: Scope, close: Close) -> None:
     _allocated[id(scope)] = scope, close
     atexit.unregister(_release_open)
     atexit.register(_release_open)
+    _expect_end_of_child()
+
+
+def _expect_end_of_child() -> None:
+    """Have it done in a child of multiprocessing, too.
+
+    A forked one forgets what its parent has registered with atexit, and before CPython 3.13
+    neither that nor one of a fork server calls what it has registered itself.
+    """
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        _release_when_it_ends(os.getpid())
+
+
+@lru_cache(1)
+def _release_when_it_ends(pid: int) -> None:  # noqa: ARG001 - a forked child has to do it anew
+    from multiprocessing.util import Finalize
+
+    Finalize(None, _end_child, exitpriority=_BEFORE_OTHERS)
+
+
+def _end_child() -> None:
+    """Wait for threads first, as before the functions of atexit: they may use what is open."""
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]  # what the interpreter calls
+    _release_open()
 
 
 def _release_open() -> None:
