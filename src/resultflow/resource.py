@@ -1287,12 +1287,12 @@ def check_exit(exit: object) -> None:  # noqa: A002 - the public word
         raise TypeError(msg)
 
 
-def check_seconds(seconds: object, least: str) -> None:
+def check_seconds(seconds: object, least: str, name: str = "seconds") -> None:
     """Refuse what is no time to wait."""
     is_time = isinstance(seconds, int | float) and 0 <= seconds < float("inf")
     if is_time and (seconds or "more" not in least):
         return
-    msg = f"seconds={seconds!r} is no time to wait: give seconds, {least}"
+    msg = f"{name}={seconds!r} is no time to wait: give seconds, {least}"
     raise ValueError(msg)
 
 
