@@ -30,12 +30,8 @@ def fixture_pool() -> Iterator[ProcessPoolExecutor]:
 
 
 @pytest.fixture(name="context", params=["fork", "spawn", "forkserver"])
-def fixture_context(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> BaseContext:
-    """Start workers in each way that there is, unmeasured, since some of them are killed."""
-    for name in os.environ.keys() - UNMEASURED.keys():
-        monkeypatch.delenv(name)
+def fixture_context(request: pytest.FixtureRequest) -> BaseContext:
+    """Start workers in each way that there is."""
     method: str = request.param
     return multiprocessing.get_context(method)
 
@@ -89,11 +85,13 @@ def test_traverse_raises_what_a_worker_raised(pool: ProcessPoolExecutor) -> None
     assert next(traverse(pool, give_either, ["b"])) == Ok("b")
 
 
-def test_a_killed_worker_is_an_err(context: BaseContext) -> None:
+def test_a_killed_worker_is_an_err(context: BaseContext, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is killed costs what was not ready, and raises nothing.
 
     The others of its pool end with it, so that every item that follows is lost as well.
     """
+    for name in os.environ.keys() - UNMEASURED.keys():
+        monkeypatch.delenv(name)
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         results = list(traverse(pool, die_at, range(8), ahead=1))
     assert results[:5] == [half(number) for number in range(5)]
