@@ -311,10 +311,11 @@ def traverse(
     or MPI. `collect`, `partition` and their kin make one of what is given:
     `collect(traverse(executor, f, items))`.
 
-    A worker that dies takes no more than its items with it: each becomes an `Err`. Whatever
-    error it has, an `Err` arrives from another process, with its trace. `items` is pulled
-    only as far as there is room for work, so it may be endless; what is still waiting when
-    the iterator is closed is cancelled.
+    An item that the executor gives no Result for is an `Err` too: its worker died, it or its
+    value cannot be sent, the executor is closed. (A `ProcessPoolExecutor` gives up all its
+    workers when one dies, Dask tries again.) Whatever error it has, an `Err` arrives from
+    another process, with its trace. `items` is pulled only as far as there is room for work, so
+    it may be endless; what is still waiting when the iterator is closed is cancelled.
 
     Args:
         executor: what runs `f`; it is not shut down.
@@ -444,10 +445,15 @@ class _Task(Generic[A]):
         self.__name__: str = getattr(f, "__name__", type(f).__name__)  # what Dask shows
 
     def __call__(self, item: A) -> object:
+        raised: BaseException | None = None
+        made: object = None
         try:
             made = self._f(item)
         except BaseException as exc:  # noqa: BLE001 - whoever iterates gets it
-            made = _handed_over(exc)
+            raised = exc
+        if raised is not None:
+            made = _handed_over(raised)
+            del raised  # its traceback holds this frame
         return _pickled(made) if self._is_for_dask else made
 
     def __dask_tokenize__(self) -> object:

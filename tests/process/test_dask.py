@@ -157,6 +157,26 @@ def test_equal_items_are_each_an_item(client: Client) -> None:
     assert max(counted) >= 5
 
 
+@pytest.mark.parametrize(
+    ("word", "out"), [("LocalCluster", "Ok([0, 1, 2, 3, 4])"), ("sqlite3", "Ok([0, 2, 4])")]
+)
+def test_the_programs_of_the_page_run(tmp_path: Path, word: str, out: str) -> None:
+    """What the page shows and cannot run in a test does what it says as a program."""
+    page = (ROOT / "docs/how-to/distribute.md").read_text()
+    blocks = [part.partition("```")[0] for part in page.split("```python\n")[1:]]
+    program = tmp_path / "program.py"
+    program.write_text(blocks[0] + next(block for block in blocks if word in block))
+    done = subprocess.run(
+        [sys.executable, program],
+        check=False,
+        env=UNMEASURED,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, out), done.stderr
+
+
 def test_a_bug_is_raised(client: Client, tmp_path: Path) -> None:
     """What a worker raises is raised here in its turn, and says where it arose."""
     results = traverse(client.get_executor(), use, [(tmp_path, "ok"), (tmp_path, "raise")])
