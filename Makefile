@@ -79,7 +79,7 @@ layers: env ## import-linter: no import upwards, no module without a floor
 .PHONY: check
 check: env ## resultflow check: what needs no types (legacy.py has what the story is about)
 	.venv/bin/resultflow check --exclude legacy.py --exclude 'tests/plugin/*' \
-	  src tests examples bench conftest.py
+	  src tests examples bench docs release conftest.py
 
 .PHONY: test
 test: lint types layers check ## all of the above, then pytest on both builds, with coverage
