@@ -34,8 +34,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PYTHON=python3.13 chooses the interpreter of the environment, otherwise python3;"
-	@echo "  DEMO=, SOAK=, MATRIX=, PROVE=, BENCH=, SCOPES=, GROWTH=, COUNTS=, INJECT=, MODES=,"
-	@echo "  PYTHONS=, PYTEST= and LOCK= are handed on as arguments."
+	@echo "  DEMO=, SOAK=, MATRIX=, PROVE=, BENCH=, SCOPES=, GROWTH=, COUNTS=, COMPARE=, EXECUTORS=,"
+	@echo "  MIGRATIONS=, INJECT=, MODES=, PYTHONS=, PYTEST=, RELEASE= and LOCK= are handed on."
 
 .PHONY: env
 env: $(READY) ## set up .venv from the pinned requirements
@@ -145,10 +145,16 @@ modes: env ## the plugin's cases in every mode of mypy (MODES=--help)
 	.venv/bin/python tests/plugin/modes.py $(MODES)
 
 .PHONY: lock
-lock: env ## write requirements/dev.txt anew from pyproject.toml (LOCK=--upgrade for newer pins)
+lock: env ## write requirements/ anew from pyproject.toml (LOCK=--upgrade for newer pins)
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --all-extras --group dev $(LOCK) \
 	  --output-file requirements/dev.txt pyproject.toml
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --group release $(LOCK) --output-file requirements/release.txt
+
+.PHONY: release-check
+release-check: env ## make a release in dist/ and hold it against everything (network; RELEASE=--help)
+	$(RUN) release $(RELEASE)
 
 .PHONY: clean
 clean: ## remove all that was made: environment, caches, output

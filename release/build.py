@@ -34,6 +34,11 @@ FLAGS = {
 
 def export(checkout: Path, into: Path) -> int:
     """Write the files of the last commit, and give the time at which it was made."""
+    if not (checkout / ".git").exists():
+        raise FileNotFoundError(
+            f"a commit is built, but {str(checkout)!r} is no git checkout: for files without one, "
+            "python -m release.build takes --tree and --epoch"
+        )
     git = ["git", "-C", str(checkout)]
     with TemporaryDirectory() as scratch:
         archive = Path(scratch, "commit.tar")
@@ -56,7 +61,9 @@ def copy(tree: Path, into: Path) -> None:
     """Copy a checkout or an sdist without what was made in it, which setuptools would keep."""
     ignored = (tree / ".gitignore").read_text(encoding="utf-8").replace("/\n", "\n").split()
     ignored += [".git", "PKG-INFO", "setup.cfg"]
-    shutil.copytree(tree, into, ignore=shutil.ignore_patterns(*ignored))
+    # An editor marks what it holds open with a link to nowhere.
+    left_out = shutil.ignore_patterns(*ignored)
+    shutil.copytree(tree, into, ignore=left_out, ignore_dangling_symlinks=True)
 
 
 def build(

@@ -13,6 +13,7 @@ import sys
 import tarfile
 import tomllib
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -20,16 +21,22 @@ import pytest
 from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 from packaging.utils import parse_wheel_filename
-from release.build import FLAGS, ROOT, UV, build, copy, digests, unpack
+from release.build import FLAGS, ROOT, UV, build, copy, digests, export, unpack
 
 import resultflow
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a release is built on Linux")
+
 EPOCH = 1_700_000_000
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CAN_COMPILE = shutil.which(FLAGS["CC"]) is not None
+# A compiler is no use without Python's headers: whether `make env` compiled says both.
+CAN_COMPILE = bool(shutil.which(FLAGS["CC"]) and find_spec("resultflow._native"))
 TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
+ABI = f"{TAG}{sys.abiflags}"
+# Whatever the caller's own shell says, the compiler is one on PATH, and the fast paths are wanted.
+USUAL = {"CC": FLAGS["CC"], "RESULTFLOW_PURE": "0"}
 COMPILED = pytest.param(
-    "compiled", marks=pytest.mark.skipif(not CAN_COMPILE, reason="there is no C compiler")
+    "compiled", marks=pytest.mark.skipif(not CAN_COMPILE, reason="make env could not compile")
 )
 WHEELS = ["pure", COMPILED]
 # What setuptools adds to an sdist.
@@ -38,13 +45,13 @@ GENERATED = re.compile(r"PKG-INFO|setup\.cfg|src/resultflow\.egg-info/[\w.-]+")
 OURS = str(metadata.distribution("attrs").locate_file(""))
 
 WHICH = """
-import sys, resultflow
+import json, resultflow
 from importlib import metadata
 from resultflow import Err, Ok, collect, safe
 from resultflow._build import native
 assert collect([Ok(1), Err("no port")]) == Err("no port")
 assert isinstance(safe(ValueError)(int)("x"), Err)
-print(resultflow.__file__, metadata.version("resultflow"), native and native.__file__)
+print(json.dumps([resultflow.__file__, metadata.version("resultflow"), native is not None]))
 """
 
 
@@ -59,7 +66,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         files = build(ROOT, out, epoch=EPOCH, pythons=pythons, offline=True)
     suffixes = {"sdist": ".tar.gz", "pure": "-py3-none-any.whl"}
     if CAN_COMPILE:
-        suffixes["compiled"] = f"-{TAG}-{TAG}-*.whl"
+        suffixes["compiled"] = f"-{TAG}-{ABI}-*.whl"
     found: dict[str, Path] = {}
     for kind, suffix in suffixes.items():
         (found[kind],) = (file for file in files if file.match(f"*{suffix}"))
@@ -69,7 +76,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def uv(*arguments: str, **changed: str) -> None:
     """Run uv without a network."""
     command = [UV, *arguments, "--quiet", "--no-config", "--offline"]
-    subprocess.run(command, env={**os.environ, **changed}, check=True)
+    subprocess.run(command, env={**os.environ, **USUAL, **changed}, check=True)
 
 
 def environment(folder: Path, artifact: Path) -> Path:
@@ -109,6 +116,36 @@ def in_package(tree: Path) -> set[str]:
     return {path.relative_to(tree / "src").as_posix() for path in package if path.suffix != ".c"}
 
 
+def tracked(there: set[str]) -> set[str]:
+    """Keep what git tracks, where there is git: notes and caches lie about in a checkout, too."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        return there
+    command = ["git", "-C", str(ROOT), "ls-files", "-z"]
+    listed = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    # git refuses a checkout of another user's.
+    return there & set(os.fsdecode(listed.stdout).split("\0")) if not listed.returncode else there
+
+
+def test_what_was_made_in_a_checkout_is_left_out(tmp_path: Path) -> None:
+    """Neither what git ignores nor the link to nowhere that an editor leaves is built from."""
+    tree = tmp_path / "tree"
+    (tree / "docs" / "build").mkdir(parents=True)
+    (tree / "docs" / "build" / "page.md").touch()
+    (tree / "docs" / "page.md").touch()
+    (tree / "docs" / ".#page.md").symlink_to("user@host.1234")
+    (tree / ".gitignore").write_text("build/\n*.so\n", encoding="utf-8")
+    (tree / "fast.so").touch()
+    copy(tree, tmp_path / "into")
+    copied = {path.relative_to(tmp_path / "into") for path in (tmp_path / "into").rglob("*")}
+    assert copied == {Path("docs"), Path("docs/page.md"), Path(".gitignore")}
+
+
+def test_files_without_a_commit_are_refused(tmp_path: Path) -> None:
+    """The sdist is no checkout, even unpacked in one: its time must be given."""
+    with pytest.raises(FileNotFoundError, match="takes --tree and --epoch"):
+        export(tmp_path, tmp_path / "into")
+
+
 def test_others_get_the_same_bytes(artifacts: dict[str, Path], tmp_path: Path) -> None:
     """Folder, umask, time zone, locale, the files' own times and modes: nothing shows."""
     tree = tmp_path / "a longer pätḧ"
@@ -146,14 +183,16 @@ def test_the_sdist_is_its_own_source(artifacts: dict[str, Path], tmp_path: Path)
 def test_the_sdist_holds_what_the_repository_holds(
     artifacts: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Nothing is forgotten, and nothing stray is taken along: MANIFEST.in names it all."""
+    """Nothing is forgotten, and nothing is taken along that was made: MANIFEST.in names it all."""
     copy(ROOT, tmp_path / "tree")
-    tree = {
+    there = {
         path.relative_to(tmp_path / "tree").as_posix()
         for path in (tmp_path / "tree").rglob("*")
         if path.is_file()
     }
-    assert {name for name in names(artifacts["sdist"]) if not GENERATED.fullmatch(name)} == tree
+    held = {name for name in names(artifacts["sdist"]) if not GENERATED.fullmatch(name)}
+    assert held <= there
+    assert tracked(there) <= held
 
 
 @pytest.mark.parametrize("kind", WHEELS)
@@ -174,13 +213,13 @@ def test_a_wheel_holds_the_package(kind: str, artifacts: dict[str, Path], tmp_pa
         assert str(tag) == "py3-none-any"
         assert found == expected
     else:
-        assert (tag.interpreter, tag.abi) == (TAG, TAG)
+        assert (tag.interpreter, tag.abi) == (TAG, ABI)
         (library,) = found - expected
         assert library.startswith("resultflow/_native.")
         assert expected <= found
         with ZipFile(artifacts[kind]) as files:
             code = files.read(library)
-        for folder in (ROOT, Path(sys.base_prefix), Path.home()):
+        for folder in (ROOT, sys.base_prefix):
             assert os.fsencode(folder) not in code
 
 
@@ -222,12 +261,16 @@ def test_it_installs_where_there_is_no_compiler(
     """Each artifact installs, and is what is imported; the fast paths come with their wheel."""
     python = environment(tmp_path / "env", artifacts[kind])
     told = subprocess.run(
-        [python, "-c", WHICH], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True
-    ).stdout
-    file, version, native = told.split()
+        [python, "-c", WHICH],
+        cwd=tmp_path,
+        env={**os.environ, **USUAL},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    file, version, has_fast_paths = json.loads(told.stdout)
     assert Path(file).is_relative_to(tmp_path / "env")
     assert version == resultflow.__version__
-    assert (native == "None") == (kind != "compiled")
+    assert has_fast_paths == (kind == "compiled")
     command = [str(python.with_name("resultflow")), "check", "--explain", "unused-result"]
     assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
