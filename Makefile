@@ -20,7 +20,8 @@ TOO_OLD = resultflow needs Python 3.11 or newer, but '$(PYTHON)' is $(or $(shell
 MADE := .venv/.made
 
 # What has fast paths in C is tested without them, too.
-VALUES := $(foreach module,collect do interop_returns laws result safe trace travel, \
+VALUES := $(foreach module,collect do interop_cattrs interop_json interop_pydantic interop_returns laws \
+  result safe trace travel, \
   tests/test_$(module).py) $(foreach module,collect do result safe,src/resultflow/_$(module).py)
 READY := .venv/.ready
 
@@ -90,6 +91,10 @@ test: lint types layers check ## all of the above, then pytest on both builds, w
 	@rm -f .coverage/data.* # torn: their processes were killed as they wrote them
 	$(RUN) coverage report
 
+.PHONY: docs
+docs: env ## the documentation site, in out/site; needs no network
+	.venv/bin/python docs/site/build.py
+
 .PHONY: demo
 demo: env ## both spellings of the scheduler through the same outage (DEMO=--help)
 	$(EXAMPLE).demo $(DEMO)
@@ -109,6 +114,18 @@ prove-airflow: env ## outages of the real Airflow, original and rewrite (PROVE=-
 .PHONY: bench
 bench: env ## ratios against peers and bare Python, and the chart in the docs (BENCH=--help)
 	$(RUN) bench.values --chart docs/pictures/bench.svg $(BENCH)
+
+.PHONY: compare
+compare: env ## the comparison with the peers, into the docs (network; COMPARE=--help)
+	$(RUN) bench.comparison --write $(COMPARE)
+
+.PHONY: migrations
+migrations: env ## real projects before and after the codemod, into the docs (network; MIGRATIONS=--help)
+	$(RUN) bench.migrations --write $(MIGRATIONS)
+
+.PHONY: executors
+executors: env ## traverse beside the map of each executor, more and more items (EXECUTORS=--help)
+	$(RUN) bench.executors $(EXECUTORS)
 
 .PHONY: scopes
 scopes: env ## what a scope costs, and the start of an interpreter (SCOPES=--help)

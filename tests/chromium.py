@@ -35,7 +35,7 @@ _CODES = {
 
 
 class Browser:
-    """One tab; what it logs and what its scripts throw is kept in `errors`."""
+    """One tab; `errors` has what it logs and its scripts throw, `requests` what it asks for."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -44,10 +44,11 @@ class Browser:
         self._session: str | None = None
         self._events: list[str] = []
         self.errors: list[str] = []
+        self.requests: list[str] = []
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
 
     def ask(self, method: str, **params: object) -> dict[str, Any]:
@@ -90,6 +91,8 @@ class Browser:
             self.errors.append(json.dumps(params["args"]))
         elif event.get("method") == "Log.entryAdded":
             self.errors.append(params["entry"]["text"])
+        elif event.get("method") == "Network.requestWillBeSent":
+            self.requests.append(params["request"]["url"])
 
     def open(
         self, file: Path, *, width: int = 1280, height: int = 800, dark: bool = False
