@@ -68,6 +68,19 @@ def test_hypothesis_knows_results_by_itself() -> None:
     assert (done.stdout, done.stderr) == ("Ok(0)\n[]\n", "")
 
 
+def test_this_module_may_be_imported_first() -> None:
+    """Hypothesis, as it is imported, finds in the module what it comes for."""
+    program = (
+        "import resultflow.interop.hypothesis as ours\n"
+        "from hypothesis import find, strategies as st\n"
+        "print(find(ours.results(st.just(1), st.none()), lambda result: True))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("Ok(1)\n", "")
+
+
 @given(...)
 def test_contents_are_of_the_types_named(result: Result[list[bytes], Lost | Gone]) -> None:
     """The values are of the value's type, the errors of the error's."""

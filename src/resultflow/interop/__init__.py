@@ -1,1 +1,1 @@
-"""Doors to other libraries, one module each; importing one imports its library."""
+"""Doors to other libraries, one module each, imported on demand."""

@@ -5,11 +5,12 @@ Hypothesis calls `register` by itself, through the entry point of this package, 
 of this module. `results` is for strategies that no type can express.
 """
 
+# Hypothesis is imported where it is used: its own import comes here for `register`, also when it
+# is this module that was imported first.
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, get_args
-
-from hypothesis import strategies as st
 
 from resultflow._result import Err, Ok
 
@@ -34,20 +35,21 @@ def results(oks: SearchStrategy[T], errs: SearchStrategy[E]) -> SearchStrategy[O
         oks: draws the values.
         errs: draws the errors.
 
-    >>> from hypothesis import find
+    >>> from hypothesis import find, strategies as st
     >>> find(results(st.integers(1, 65535), st.just("no port")), lambda result: True)
     Ok(1)
 
     .. versionadded:: 0.1.0
     """
-    return _result(oks, errs)
+    from hypothesis import strategies as st
 
+    @st.composite
+    def result(draw: st.DrawFn) -> Ok[T] | Err[E]:
+        # The value in any case: for Hypothesis the example is simpler that draws less.
+        value = draw(oks)
+        return Err(draw(errs)) if draw(st.booleans()) else Ok(value)
 
-@st.composite
-def _result(draw: st.DrawFn, oks: SearchStrategy[T], errs: SearchStrategy[E]) -> Ok[T] | Err[E]:
-    # The value in any case: for Hypothesis the example is simpler that draws less.
-    value = draw(oks)
-    return Err(draw(errs)) if draw(st.booleans()) else Ok(value)
+    return result()
 
 
 def register() -> None:
@@ -57,21 +59,21 @@ def register() -> None:
 
     .. versionadded:: 0.1.0
     """
-    st.register_type_strategy(Ok, _made_by(Ok))
-    st.register_type_strategy(Err, _made_by(Err))
+    from hypothesis import strategies as st
 
+    # What is drawn where a type says nothing: all of these can be compared, hashed and pickled.
+    anything: SearchStrategy[object] = st.one_of(
+        st.none(), st.booleans(), st.integers(), st.text(), st.tuples(st.integers(), st.text())
+    )
 
-# What is drawn where a type says nothing: all of these can be compared, hashed and pickled.
-_ANYTHING: SearchStrategy[object] = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.text(), st.tuples(st.integers(), st.text())
-)
+    def made_by(
+        variant: Callable[[object], Ok[object] | Err[object]],
+    ) -> Callable[[type[object]], SearchStrategy[Ok[object] | Err[object]]]:
+        def strategy(thing: type[object]) -> SearchStrategy[Ok[object] | Err[object]]:
+            content = get_args(thing)
+            return st.builds(variant, st.from_type(content[0]) if content else anything)
 
+        return strategy
 
-def _made_by(
-    variant: Callable[[object], Ok[object] | Err[object]],
-) -> Callable[[type[object]], SearchStrategy[Ok[object] | Err[object]]]:
-    def strategy(thing: type[object]) -> SearchStrategy[Ok[object] | Err[object]]:
-        content = get_args(thing)
-        return st.builds(variant, st.from_type(content[0]) if content else _ANYTHING)
-
-    return strategy
+    st.register_type_strategy(Ok, made_by(Ok))
+    st.register_type_strategy(Err, made_by(Err))
